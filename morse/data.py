@@ -1,0 +1,82 @@
+"""Data sets that ship with the repository: uint8 images and their labels, in one hash-checked file each.
+
+A data set file is an .npz. Images are compressed losslessly with LZMA, each image column by column: that is 5 % smaller
+than row by row for Fashion-MNIST, whose garments vary less downwards than across, and 15 % smaller than deflate.
+"""
+
+from __future__ import annotations
+
+import lzma
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from morse.files import DamagedFile, require, write_atomically
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images of one split.
+
+    Attributes:
+        images: (n, C, H, W) uint8.
+        labels: (n,) uint8 class indices.
+        identity: names the data set, split, size and preparation; statistics are bound to it.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    identity: str
+
+
+_LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]
+
+
+def write_dataset(path: Path, splits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Writes the file that :func:`load_split` reads.
+
+    Args:
+        splits: name -> (images (n, C, H, W) or (n, H, W) uint8, labels (n,)).
+    """
+    arrays = {}
+    for split, (images, labels) in splits.items():
+        columns = np.ascontiguousarray(images.swapaxes(-1, -2))
+        packed = lzma.compress(columns.tobytes(), format=lzma.FORMAT_XZ, filters=_LZMA)
+        arrays[f"{split}_images_xz"] = np.frombuffer(packed, np.uint8)
+        arrays[f"{split}_shape"] = np.array(columns.shape)
+        arrays[f"{split}_labels"] = labels.astype(np.uint8)
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    write_atomically(write, path)
+
+
+def load_split(path: Path | str, split: str, size: int, expected_sha256: str | None = None) -> Split:
+    """One split of a data set file, its images zero-padded on all sides to ``size`` x ``size``.
+
+    Raises:
+        DamagedFile: for a missing, unreadable or altered file, or one without that split.
+        ValueError: if the images are larger than ``size`` or cannot be centred in it.
+    """
+    path = require(path, expected_sha256, "data set")
+    try:
+        with np.load(path) as file:
+            shape, labels = file[f"{split}_shape"], file[f"{split}_labels"]
+            columns = lzma.decompress(file[f"{split}_images_xz"].tobytes())
+        images = np.frombuffer(columns, np.uint8).reshape(shape).swapaxes(-1, -2)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+        raise DamagedFile(f"data set {path} has no readable split {split!r}: {error}") from error
+    if images.ndim == 3:
+        images = images[:, None]
+    margin = size - images.shape[-1]
+    if margin < 0 or margin % 2 or images.shape[-1] != images.shape[-2]:
+        raise ValueError(f"images of {images.shape[-2:]} in {path} cannot be centred in {size} x {size}")
+    pad = margin // 2
+    images = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    return Split(images, labels, f"{path.stem}/{split}/{size}x{size}/zero-padded")

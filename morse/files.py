@@ -1,0 +1,42 @@
+"""Files that are whole or absent, and are the ones that their hashes name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+
+class DamagedFile(RuntimeError):
+    """A file that is missing, unreadable, or not the one that its hash names."""
+
+
+def sha256(path: Path | str) -> str:
+    """The file's SHA-256 as hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def require(path: Path | str, expected: str | None = None, what: str = "file") -> Path:
+    """The path, once it exists and has the SHA-256 ``expected`` (unchecked where None).
+
+    Raises:
+        DamagedFile: one line that names the file and the mend.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DamagedFile(f"{what} {path} is missing; restore it from the repository, or make it again with its rule")
+    if expected is not None and (found := sha256(path)) != expected:
+        raise DamagedFile(f"{what} {path} is damaged: sha256 {found[:12]}..., expected {expected[:12]}...; restore or remake it")
+    return path
+
+
+def write_atomically(write: Callable[[Path], None], path: Path) -> None:
+    """Calls ``write`` with a temporary path beside ``path`` and renames it, so that ``path`` is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.partial")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
