@@ -1,0 +1,83 @@
+r"""Time budgets in LSD, latencies of a step of Dash: which calls of a run are Dash's and which are Dot's.
+
+A run of the baseline spends a budget of n LSD on n calls of Dash. Morse gives k of them to Dot, which is N times faster,
+
+.. math:: \mathrm{calls(Dash)} = n - k, \quad \mathrm{calls(Dot)} = \lfloor N k \rfloor, \qquad
+    \mathrm{cost} = \mathrm{calls(Dash)} + \mathrm{calls(Dot)} / N \le n
+
+(Li et al. 2025, arXiv 2506.18251), and so takes more steps in the same time.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The network of each call of a run.
+
+    Attributes:
+        dash: (calls,) True where Dash is called, False where Dot is. The first is True: Dot needs an estimate to start from.
+        ratio: N, how many calls of Dot count as one of Dash; None for a run without Dot.
+    """
+
+    dash: tuple[bool, ...]
+    ratio: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.dash or not self.dash[0]:
+            raise ValueError("the first call of a plan is Dash's")
+        if self.ratio is None and not all(self.dash):
+            raise ValueError("a plan with calls of Dot needs the ratio N")
+
+    @property
+    def dash_calls(self) -> int:
+        """Calls of Dash."""
+        return sum(self.dash)
+
+    @property
+    def dot_calls(self) -> int:
+        """Calls of Dot."""
+        return len(self.dash) - self.dash_calls
+
+    @property
+    def lsd(self) -> float:
+        """The run's cost in latencies of a Dash step."""
+        return self.dash_calls + (self.dot_calls / self.ratio if self.ratio else 0.0)
+
+
+def dash_plan(budget: int) -> Plan:
+    """The baseline: every call is Dash's."""
+    if budget < 1:
+        raise ValueError(f"a budget of {budget} LSD is too small: a run takes at least 1")
+    return Plan((True,) * budget)
+
+
+def interleave(dash_calls: int, dot_calls: int) -> tuple[bool, ...]:
+    """Dash's calls as evenly as can be among all, the first call first: with 2 and 5, D...D.. (D Dash, . Dot)."""
+    total = dash_calls + dot_calls
+    chosen = {index * total // dash_calls for index in range(dash_calls)}
+    return tuple(index in chosen for index in range(total))
+
+
+def morse_plan(budget: int, ratio: float, dot_share: float) -> Plan:
+    """The paper's plan with k = ``dot_share`` x budget rounded down, but 1 at least.
+
+    Args:
+        budget: n, in LSD.
+        ratio: N, Dash's latency over Dot's.
+        dot_share: the part of the budget that is Dot's, between 0 and 1.
+
+    Raises:
+        ValueError: if the budget holds no call of Dash beside one LSD of Dot's, or Dot is no faster than Dash.
+    """
+    if budget < 2:
+        raise ValueError(f"a budget of {budget} LSD is too small for Morse: one call of Dash and one LSD of Dot's make 2")
+    if not 1.0 < ratio < math.inf:
+        raise ValueError(f"the ratio N is {ratio:g}, not a finite number above 1: Dot must be faster than Dash")
+    if not 0.0 < dot_share < 1.0:
+        raise ValueError(f"dot_share lies between 0 and 1, not {dot_share:g}")
+    k = min(max(1, math.floor(budget * dot_share + 1e-9)), budget - 1)
+    return Plan(interleave(budget - k, math.floor(ratio * k + 1e-9)), ratio)

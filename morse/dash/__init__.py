@@ -1,0 +1,39 @@
+"""Dash: pre-trained diffusion models, adapted once at the border to one convention.
+
+Whatever its family, a Dash is called as ``dash(x, t) -> eps``: x (B, C, H, W) at time labels t (B,), and gives the noise
+estimate of the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from morse.registry import Registry
+from morse.schedules import NoiseSchedule
+
+
+@dataclass(frozen=True)
+class Dash:
+    """A loaded model.
+
+    Attributes:
+        network: the module itself, which Dot shares.
+        estimate: its noise estimate, (x (B, C, H, W), t (B,)) -> (B, C, H, W).
+        schedule: the noise schedule it was trained with.
+        shape: (C, H, W) of a sample.
+    """
+
+    network: nn.Module
+    estimate: Callable[[Tensor, Tensor], Tensor]
+    schedule: NoiseSchedule
+    shape: tuple[int, int, int]
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        return self.estimate(x, t)
+
+
+FAMILIES = Registry("Dash family", {"ddpm": "morse.dash.ddpm:build"})
+"""Name in a model card -> function (card's ``unet`` settings, schedule) -> :class:`Dash` with random weights."""

@@ -1,0 +1,68 @@
+"""What is learnt: the losses of Dash and of the feature extractor, each a function of a step's generator.
+
+Dot's objective is larger and stands in :mod:`morse.dot_training`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from morse.schedules import NoiseSchedule
+from morse.training import LossFunction
+
+
+def to_network(images: np.ndarray) -> Tensor:
+    """uint8 (B, C, H, W) -> float32 in [-1, 1]: 0 becomes -1, 255 becomes 1."""
+    return torch.from_numpy(images).float() / 127.5 - 1.0
+
+
+def draw_batch(images: np.ndarray, batch_size: int, rng: torch.Generator, flip: bool) -> tuple[Tensor, Tensor]:
+    """(x_0, indices): a batch drawn with replacement, each image mirrored with probability 1/2 where ``flip``."""
+    index = torch.randint(len(images), (batch_size,), generator=rng)
+    x = to_network(images[index.numpy()])
+    if flip:
+        mirrored = torch.rand(batch_size, generator=rng) < 0.5
+        x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
+    return x, index
+
+
+def dash_loss(
+    network: Callable[..., tuple[Tensor]],
+    schedule: NoiseSchedule,
+    images: np.ndarray,
+    batch_size: int,
+    flip: bool,
+    device: torch.device | str = "cpu",
+) -> LossFunction:
+    """DDPM's simple loss, E |eps - theta(x_t, t)|^2 with t uniform (Ho et al. 2020, arXiv 2006.11239, equation 14)."""
+    alpha_bar = torch.from_numpy(schedule.alphas_cumprod).float()
+
+    def loss(step: int, rng: torch.Generator) -> Tensor:
+        x_0, _ = draw_batch(images, batch_size, rng, flip)
+        t = torch.randint(schedule.num_train_timesteps, (batch_size,), generator=rng)
+        eps = torch.randn(x_0.shape, generator=rng)
+        signal = alpha_bar[t][:, None, None, None]
+        x_t = signal.sqrt() * x_0 + (1.0 - signal).sqrt() * eps
+        estimate = network(x_t.to(device), t.to(device), return_dict=False)[0]
+        return functional.mse_loss(estimate.float(), eps.to(device))
+
+    return loss
+
+
+def classifier_loss(
+    network: nn.Module, images: np.ndarray, labels: np.ndarray, batch_size: int, device: torch.device | str = "cpu"
+) -> LossFunction:
+    """Cross-entropy with mirrored images and shifts by up to two pixels."""
+
+    def loss(step: int, rng: torch.Generator) -> Tensor:
+        x, index = draw_batch(images, batch_size, rng, flip=True)
+        dx, dy = (int(v) for v in torch.randint(-2, 3, (2,), generator=rng))
+        target = torch.from_numpy(labels[index.numpy()].astype(np.int64))
+        return functional.cross_entropy(network(x.roll((dy, dx), (2, 3)).to(device)).float(), target.to(device))
+
+    return loss

@@ -1,0 +1,67 @@
+"""What made a number: commit, code, versions, device."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("torch", "diffusers", "numpy", "scipy", "pandas")
+ROOT = Path(__file__).parent
+
+
+def code_hash() -> str:
+    """Twelve hexadecimal digits of the library's own source files."""
+    digest = hashlib.sha256()
+    for path in sorted(ROOT.rglob("*.py")):
+        digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:12]
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        made = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return made.stdout.strip()
+
+
+def processor() -> str:
+    """The processor's name and the number of cores this process may use."""
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
+    except OSError:
+        pass  # not Linux
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{name}, {cores} cores"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+@cache
+def provenance(device: str | None = None) -> dict[str, Any]:
+    """A record of the process: ``commit`` (None outside of git), ``dirty``, ``code``, ``versions``, ``python``, ``device``.
+
+    Args:
+        device: name of the accelerator that computed; the processor's where None.
+    """
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "code": code_hash(),
+        "versions": {package: _version(package) for package in PACKAGES},
+        "python": platform.python_version(),
+        "device": device or processor(),
+    }

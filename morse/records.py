@@ -1,0 +1,65 @@
+"""The record of a node: what was run, what it cost, how good it is. The tables are made of records (:mod:`morse.results`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from hashlib import sha256
+from operator import add
+from typing import Any
+
+from morse.metrics import frechet_with_error
+from morse.shards import Shard
+from morse.statistics import LABELS, Statistics
+
+
+def make_record(
+    node: Mapping[str, Any],
+    scale: str,
+    images: int,
+    ratio: float | None,
+    shards: Sequence[Shard],
+    statistics: Sequence[Statistics],
+    reference: Statistics,
+) -> dict[str, Any]:
+    """A node's record, without its provenance.
+
+    Args:
+        node: model, task, sampler, method, budget, seed.
+        scale: "mini" or "paper".
+        images: how many the node must have.
+        ratio: N that the plan was made with; None for a baseline.
+        shards, statistics: all of the node's, in any order.
+
+    Raises:
+        ValueError: if the shards are not together the node's images, each once, made with the same calls.
+    """
+    shards, place = sorted(shards, key=lambda shard: shard.first), 0
+    for shard in shards:
+        if shard.first != place:
+            raise ValueError(f"image {place} of the run is missing or stands twice; delete its shards and run again")
+        place += len(shard.images)
+    merged = reduce(add, statistics)
+    if place != images or merged.count != images:
+        raise ValueError(f"the run has {place} images and statistics of {merged.count}, not {images}; delete its shards and run again")
+    if len({(shard.dash_calls, shard.dot_calls, shard.device) for shard in shards}) > 1:
+        raise ValueError("the shards of the run were made with unlike calls or devices; delete them and run again")
+    estimate = frechet_with_error(merged, reference)
+    extractor = merged.extractor.split("/")[0]
+    return {
+        "node": dict(node),
+        "scale": scale,
+        "images": images,
+        "images_sha256": sha256(b"".join(shard.images.tobytes() for shard in shards)).hexdigest(),
+        "calls": {"dash": shards[0].dash_calls, "dot": shards[0].dot_calls},
+        "ratio": ratio,
+        "seconds": sum(shard.seconds for shard in shards),
+        "quality": {
+            "name": "frechet",
+            "label": LABELS[extractor],
+            "extractor": merged.extractor,
+            "reference": reference.data,
+            "value": estimate.value,
+            "standard_error": estimate.standard_error,
+        },
+    }

@@ -1,0 +1,69 @@
+"""Samplers: from noise to data in a stated number of network calls.
+
+A sampler is made for one noise schedule and one number of calls, and knows beforehand the times at which it asks the
+network. It is pure: it holds no state of a run, no model, no file. The loop (:func:`morse.sampling.trajectory`) is
+
+    state = None
+    for i, t in enumerate(sampler.times):
+        eps = predictor(x, t)
+        x, state = sampler.step(i, x, eps, state, noise)
+
+One step is one call of the network, also within a step of a singlestep solver of higher order: its inner evaluations are
+entries of ``times`` like any other, so a budget counts them, and Morse may give them to Dot.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from morse.registry import Registry
+from morse.schedules import NoiseSchedule
+
+Noise = Callable[[], Tensor]
+"""Draws standard normal noise of x's shape, each image's from its own generator."""
+State = Any
+"""What a step hands to the next one; None at the start."""
+
+
+@dataclass(frozen=True)
+class Sampler(ABC):
+    """One way to sample.
+
+    Args:
+        schedule: the noise schedule of the network.
+        calls: network calls of a run, at least 1; always exactly so many.
+
+    Raises:
+        ValueError: for a number of calls the sampler cannot make.
+    """
+
+    schedule: NoiseSchedule
+    calls: int
+
+    @property
+    @abstractmethod
+    def times(self) -> tuple[float, ...]:
+        """(calls,) time labels of the network calls, strictly decreasing."""
+
+    @abstractmethod
+    def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
+        """From call ``index`` to the next call's sample, or after the last call to the image.
+
+        Args:
+            x: (B, C, H, W), the sample at ``times[index]``.
+            eps: (B, C, H, W), its noise estimate.
+            state: of the step before.
+            noise: called by samplers that are stochastic, in every run in the same order.
+        """
+
+
+SAMPLERS = Registry(
+    "sampler",
+    {"ddpm": "morse.samplers.ddpm:DDPM", "ddim": "morse.samplers.ddim:DDIM", "dpm-solver": "morse.samplers.dpm_solver:DPMSolver"},
+)
+"""Name in the configuration -> class, called as ``cls(schedule, calls, **options)``."""

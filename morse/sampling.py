@@ -1,0 +1,83 @@
+"""The one sampling loop: predictor x sampler -> uint8 images.
+
+Image i of run seed r draws all its noise from the generator seeded by (r, i): images depend on neither batch size, shard nor
+device count, and a baseline starts from the same noise as Morse.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from morse.predictors import Predictor
+from morse.samplers import Sampler
+from morse.seeds import generator
+from morse.shards import Shard
+
+
+def to_uint8(x: Tensor) -> np.ndarray:
+    """[-1, 1] -> uint8, rounded to the nearest, clamped: the rule in every statistic's identity is "round"."""
+    return ((x.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def draw(generators: Sequence[torch.Generator], shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
+    """(B, \\*shape) standard normal, image by image from its own generator; drawn on the CPU, so the same on every device."""
+    return torch.stack([torch.randn(tuple(shape), generator=g) for g in generators]).to(device)
+
+
+@torch.inference_mode()
+def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """From noise x (B, C, H, W) at the sampler's first time to the image, in [-1, 1].
+
+    Raises:
+        RuntimeError: if other than the stated number of calls were made.
+    """
+    shape, device = x.shape[1:], x.device
+
+    def noise() -> Tensor:
+        return draw(generators, shape, device)
+
+    predictor.begin()
+    state = None
+    for index, t in enumerate(sampler.times):
+        x, state = sampler.step(index, x, predictor(x, t), state, noise)
+    made = predictor.calls.dash + predictor.calls.dot
+    if made != sampler.calls:
+        raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {made} were made")
+    return x
+
+
+def sample(
+    predictor: Predictor,
+    sampler: Sampler,
+    shape: Sequence[int],
+    seed: int,
+    first: int,
+    count: int,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    progress: str = "sample",
+) -> Shard:
+    """Images ``first`` to ``first + count - 1`` of run ``seed``.
+
+    Args:
+        shape: (C, H, W) of an image.
+        progress: caption of the progress bar.
+    """
+    images, seconds = [], 0.0
+    # Kernels are chosen and memory is claimed in the first calls; they are not the run's. Two images suffice to load all code.
+    warm = [generator(seed, first + i) for i in range(min(2, count))]
+    trajectory(predictor, sampler, draw(warm, shape, device), warm)
+    for start in tqdm(range(first, first + count, batch_size), desc=progress, unit="batch", mininterval=2):
+        started = time.perf_counter()
+        generators = [generator(seed, i) for i in range(start, min(start + batch_size, first + count))]
+        x = trajectory(predictor, sampler, draw(generators, shape, device), generators)
+        images.append(to_uint8(x))  # waits for the device
+        seconds += time.perf_counter() - started
+    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else None
+    return Shard(np.concatenate(images), first, seconds, predictor.calls.dash, predictor.calls.dot, name)

@@ -1,0 +1,69 @@
+"""Shards: the images of a run, some hundreds or thousands in a file, with what it cost to make them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from morse.files import DamagedFile, require, write_atomically
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Images first, first + 1, ... of a run.
+
+    Attributes:
+        images: (n, C, H, W) uint8.
+        first: index of the first image in its run.
+        seconds: wall-clock of the loop, loading and warm-up not counted.
+        dash_calls, dot_calls: network calls per image.
+        device: what sampled; None for the processor.
+    """
+
+    images: np.ndarray
+    first: int
+    seconds: float
+    dash_calls: int
+    dot_calls: int
+    device: str | None = None
+
+
+def bounds(images: int, shards: int, shard: int) -> tuple[int, int]:
+    """(first, count) of the images of one of ``shards`` shards, which differ by one image at most."""
+    first = images * shard // shards
+    return first, images * (shard + 1) // shards - first
+
+
+def save_shard(shard: Shard, path: Path | str) -> None:
+    """Writes a shard, whole or not at all; the images come last and uncompressed, the file is short-lived."""
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:
+            np.savez(
+                file,
+                first=shard.first,
+                seconds=shard.seconds,
+                calls=[shard.dash_calls, shard.dot_calls],
+                device=shard.device or "",
+                images=shard.images,
+            )
+
+    write_atomically(write, Path(path))
+
+
+def load_shard(path: Path | str) -> Shard:
+    """Reads :func:`save_shard`'s file.
+
+    Raises:
+        DamagedFile: one line that names the file and the mend.
+    """
+    require(path, what="shard")
+    try:
+        with open(path, "rb") as opened, np.load(opened) as file:
+            dash, dot = (int(n) for n in file["calls"])
+            return Shard(file["images"], int(file["first"]), float(file["seconds"]), dash, dot, str(file["device"]) or None)
+    except Exception as error:  # zipfile and NumPy raise some ten types for damaged bytes
+        reason = " ".join(str(error).split())
+        raise DamagedFile(f"shard {path} is damaged ({reason}); delete it and run again, it is sampled anew") from error

@@ -1,0 +1,150 @@
+"""One training loop for everything that is trained here: Dash twins, Dot, and the small feature extractor.
+
+The loop owns optimisation (AdamW, warm-up and cosine learning rate, clipping), the exponential moving average
+of the weights (EMA) and resuming. What is learnt is a *loss function* of a random generator. The generator of step k is
+seeded by (seed, k), so a resumed run draws what an uninterrupted one would have drawn, and ends with the same weights.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from morse.files import DamagedFile, write_atomically
+from morse.seeds import generator
+
+LossFunction = Callable[[int, torch.Generator], Tensor]
+"""(step, generator of that step) -> scalar loss."""
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How a network is trained.
+
+    Attributes:
+        steps: optimiser steps.
+        learning_rate: peak of the schedule: linear over ``warmup`` steps, then half a cosine down to zero.
+        ema_decay: of the averaged weights; in the first steps (1 + k) / (10 + k) if that is smaller.
+        precision: "float32", or "bfloat16" for autocast.
+        checkpoint_every: steps between two resume points.
+    """
+
+    steps: int
+    learning_rate: float = 2e-4
+    warmup: int = 100
+    weight_decay: float = 0.0
+    grad_clip: float = 1.0
+    ema_decay: float = 0.999
+    seed: int = 0
+    precision: str = "float32"
+    checkpoint_every: int = 500
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step (counted from 0)."""
+        if step < self.warmup:
+            return self.learning_rate * (step + 1) / self.warmup
+        progress = (step - self.warmup) / max(1, self.steps - self.warmup)
+        return self.learning_rate * 0.5 * (1.0 + math.cos(math.pi * progress))
+
+
+def train(
+    module: nn.Module,
+    loss_function: LossFunction,
+    settings: TrainSettings,
+    resume_from: Path | None = None,
+    progress: str = "train",
+    made_of: Mapping[str, Any] | None = None,
+) -> dict[str, float | int]:
+    """Trains the parameters of ``module`` that require a gradient; leaves their averaged values in it.
+
+    Args:
+        module: what is trained; its buffers are kept with the resume point too, not averaged.
+        resume_from: where the resume point lies; it is written there every ``checkpoint_every`` steps, read if it exists,
+            and removed at the end.
+        progress: caption of the progress bar.
+        made_of: what else decides the outcome (hashes, settings of the loss); a resume point goes on only with the same.
+
+    Returns:
+        ``steps``, ``seconds`` of this process, and ``loss``, averaged over the last tenth of the steps.
+
+    Raises:
+        ValueError: if the resume point was made with other settings, or is of another network.
+        DamagedFile: if the resume point cannot be read.
+        FloatingPointError: if the loss stops being finite.
+    """
+    parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
+    device = next(iter(parameters.values())).device
+    optimiser = torch.optim.AdamW(parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    average = {name: p.detach().clone() for name, p in parameters.items()}
+    first, made_by = 0, asdict(settings) | dict(made_of or {})
+    if resume_from is not None and resume_from.exists():
+        first = _resume(resume_from, made_by, module, parameters, average, optimiser)
+
+    losses: list[float] = []
+    started = time.monotonic()
+    module.train()
+    bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=progress, mininterval=5)
+    for step in bar:
+        for group in optimiser.param_groups:
+            group["lr"] = settings.rate(step)
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
+            loss = loss_function(step, generator(settings.seed, step))
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"{progress}: the loss is {loss.item()} at step {step}; lower learning_rate")
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters.values(), settings.grad_clip)
+        optimiser.step()
+        decay = min(settings.ema_decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(average.values()), [p.detach() for p in parameters.values()], 1.0 - decay)
+        losses.append(loss.item())
+        bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}", refresh=False)
+        if resume_from is not None and (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps:
+            _save(resume_from, step + 1, made_by, module, average, optimiser)
+
+    with torch.no_grad():
+        for name, p in parameters.items():
+            p.copy_(average[name])
+    module.eval()
+    if resume_from is not None:
+        resume_from.unlink(missing_ok=True)
+    tail = losses[-max(1, len(losses) // 10) :]
+    return {"steps": settings.steps, "seconds": time.monotonic() - started, "loss": sum(tail) / max(1, len(tail))}
+
+
+def _save(path: Path, step: int, made_by: dict, module: nn.Module, average: dict, optimiser: torch.optim.Optimizer) -> None:
+    trained = set(average)
+    state = {
+        "step": step,
+        "settings": made_by,
+        "module": {k: v for k, v in module.state_dict().items() if k in trained or k not in dict(module.named_parameters())},
+        "average": average,
+        "optimiser": optimiser.state_dict(),
+    }
+    write_atomically(lambda temporary: torch.save(state, temporary), path)
+
+
+def _resume(path: Path, made_by: dict, module: nn.Module, parameters: dict, average: dict, optimiser: torch.optim.Optimizer) -> int:
+    try:
+        state = torch.load(path, weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise DamagedFile(f"resume point {path} cannot be read; delete it to start anew") from error
+    if state["settings"] != made_by:
+        changed = sorted(k for k in {*made_by, *state["settings"]} if state["settings"].get(k) != made_by.get(k))
+        raise ValueError(f"resume point {path} was made with another {', '.join(changed)}; delete it to start anew")
+    if {k: v.shape for k, v in state["average"].items()} != {k: p.shape for k, p in parameters.items()}:
+        raise ValueError(f"resume point {path} belongs to another network; delete it to start anew")
+    module.load_state_dict(state["module"], strict=False)
+    for name, value in state["average"].items():
+        average[name].copy_(value)
+    optimiser.load_state_dict(state["optimiser"])
+    return int(state["step"])

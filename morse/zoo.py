@@ -1,0 +1,159 @@
+"""Model cards -> networks, and networks -> the files that ship with their recipe's outcome.
+
+A card (``config/models/*.yaml``) names the family, the network's settings, the schedule, the weights and how they were
+trained. Files of Dot hold what Dot adds; they name the Dash weights they were trained on and load with no others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from morse.dash import FAMILIES, Dash
+from morse.data import Split
+from morse.dot import Dot, attach_lora, inference_dot, merge_lora, own_state
+from morse.dot_training import ChainSettings, ChainSource, calibrate_scale, dot_loss
+from morse.features import SmallClassifier
+from morse.files import DamagedFile, require, sha256, write_atomically
+from morse.objectives import classifier_loss, dash_loss, to_network
+from morse.schedules import SCHEDULES
+from morse.training import TrainSettings, train
+
+Card = Mapping[str, Any]
+
+
+def build_dash(card: Card) -> Dash:
+    """The card's Dash with random weights."""
+    settings = dict(card["schedule"])
+    schedule = SCHEDULES[settings.pop("name")](**settings)
+    return FAMILIES[card["family"]](card["unet"], schedule)
+
+
+def load_dash(card: Card, weights: Path | str, expected_sha256: str | None = None, device: torch.device | str = "cpu") -> Dash:
+    """The card's Dash with weights from a safetensors file, frozen; its SHA-256 is checked unless None.
+
+    Raises:
+        DamagedFile: if the file is missing, has another hash, or holds other tensors.
+    """
+    dash = build_dash(card)
+    dash.network.load_state_dict(_read(require(weights, expected_sha256, "Dash weights"), dash.network.state_dict()))
+    dash.network.to(device).requires_grad_(False)
+    return dash
+
+
+def _read(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The file's tensors, whose names and shapes are those of ``like``."""
+    try:
+        state = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise DamagedFile(f"weights {path} cannot be read ({error}); restore or remake the file") from error
+    shapes = {name: tuple(value.shape) for name, value in like.items()}
+    if wrong := sorted(name for name in {*state, *shapes} if name not in state or shapes.get(name) != tuple(state[name].shape)):
+        raise DamagedFile(f"weights {path} belong to another network: {wrong[0]} and {len(wrong) - 1} more do not fit; check the card")
+    return state
+
+
+def _write(state: Mapping[str, Tensor], path: Path, **metadata: str) -> None:
+    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+    write_atomically(lambda temporary: save_file(tensors, temporary, metadata), path)
+
+
+def train_dash(card: Card, images: np.ndarray, output: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Trains the card's Dash from random weights and writes it; a killed training goes on at its last resume point.
+
+    Returns:
+        What :func:`morse.training.train` does, with the settings.
+    """
+    recipe = card["training"]
+    settings = TrainSettings(**recipe["train"])
+    torch.manual_seed(settings.seed)
+    dash = build_dash(card)
+    network = dash.network.to(device)
+    loss = dash_loss(network, dash.schedule, images, recipe["batch_size"], recipe["flip"], device)
+    made = train(network, loss, settings, output.with_suffix(".resume"), "Dash", made_of={"recipe": dict(recipe)})
+    _write(network.state_dict(), output)
+    return made | {"sha256": sha256(output), "recipe": dict(recipe)}
+
+
+def adapted_dot(card: Card, dash: Dash) -> Dot:
+    """The card's Dot before training: its output is zero."""
+    dot = Dot(dash.network, card["dot"]["channels"], dash.schedule.num_train_timesteps)
+    attach_lora(dot, card["dot"]["rank"])
+    return dot
+
+
+def train_dot(card: Card, dash_weights: Path, images: np.ndarray, output: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Trains the card's Dot (:mod:`morse.dot_training`) and writes what it adds to Dash; resumes like :func:`train_dash`."""
+    recipe = card["dot"]["training"]
+    settings = TrainSettings(**recipe["train"])
+    dash = load_dash(card, dash_weights, device=device)
+    torch.manual_seed(settings.seed)
+    dot = adapted_dot(card, dash).to(device)
+    source = ChainSource(dash.network, dash.schedule, images, ChainSettings(**recipe["chain"]), device)
+    resume = output.with_suffix(".resume")
+    started = time.monotonic()
+    if source.settings.normalise and not resume.exists():
+        calibrate_scale(dot.scale, source, settings.seed)
+    made_of = {"dash": sha256(dash_weights), "recipe": dict(recipe)}
+    made = train(dot, dot_loss(dot, source), settings, resume, "Dot", made_of)
+    _write(own_state(dot), output, dash=sha256(dash_weights))
+    return made | {"seconds": time.monotonic() - started, "sha256": sha256(output), "recipe": dict(recipe)}
+
+
+def prepare_dot(card: Card, dash_weights: Path, dot_weights: Path, output: Path, expected_sha256: str | None = None) -> None:
+    """Merges LoRA into the shared layers and writes Dot for inference: the only file that sampling needs beside Dash's.
+
+    Args:
+        expected_sha256: of ``dot_weights``; None for weights trained just now.
+
+    Raises:
+        DamagedFile: for a missing or altered file, or a Dot of another Dash.
+    """
+    dash = load_dash(card, dash_weights)
+    dot = adapted_dot(card, dash)
+    state = _read(require(dot_weights, expected_sha256, "Dot weights"), own_state(dot))
+    with safe_open(dot_weights, "pt") as file:
+        trained_on = (file.metadata() or {}).get("dash")
+    if trained_on != (actual := sha256(dash_weights)):
+        raise DamagedFile(f"Dot weights {dot_weights} were trained on Dash {str(trained_on)[:12]}..., not {actual[:12]}...; train Dot again")
+    dot.load_state_dict(state, strict=False)
+    _write(merge_lora(dot).state_dict(), output, dash=actual)
+
+
+def load_dot(card: Card, dash: Dash, prepared: Path | str) -> Dot:
+    """Dot from the file of :func:`prepare_dot`, on Dash's device.
+
+    Raises:
+        DamagedFile: if the file is missing or of another network.
+    """
+    path = require(prepared, what="prepared Dot")
+    channels, total = card["dot"]["channels"], dash.schedule.num_train_timesteps
+    like = Dot(dash.network, channels, total).state_dict()
+    dot = inference_dot(dash.network, channels, total, _read(path, like))
+    return dot.to(next(dash.network.parameters()).device)
+
+
+def train_classifier(recipe: Mapping[str, Any], data: Split, held_out: Split, output: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Trains the small feature extractor and writes it; resumes like :func:`train_dash`.
+
+    Returns:
+        As :func:`train_dash`, with ``accuracy`` on the images of ``held_out``.
+    """
+    settings = TrainSettings(**recipe["train"])
+    torch.manual_seed(settings.seed)
+    network = SmallClassifier().to(device)
+    loss = classifier_loss(network, data.images, data.labels, recipe["batch_size"], device)
+    made = train(network, loss, settings, output.with_suffix(".resume"), "classifier", made_of={"recipe": dict(recipe), "data": data.identity})
+    with torch.inference_mode():
+        guesses = [network(to_network(batch).to(device)).argmax(1).cpu() for batch in np.array_split(held_out.images, 20)]
+    accuracy = float((torch.cat(guesses).numpy() == held_out.labels).mean())
+    _write(network.state_dict(), output)
+    return made | {"accuracy": accuracy, "sha256": sha256(output), "recipe": dict(recipe)}
