@@ -1,0 +1,27 @@
+# The benchmark: Morse and its baselines, from weights and data to curves. Settings: config/README.md.
+from snakemake.utils import min_version
+
+min_version("9.12")
+
+
+configfile: workflow.source_path("config/config.yaml")
+
+
+pathvars:
+    results="results",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/sampling.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/zoo.smk"
+
+
+rule all:
+    localrule: True
+    default_target: True
+    input:
+        rules.tables.input,
+        rules.figures.input,
+        "<results>/notebooks/curves.ipynb",

@@ -1,0 +1,103 @@
+# Tables and images -> figures, the notebook.
+GRIDS = [(model, task, sampler) for model, task, sampler in CURVES if model in MORSE_MODELS]
+
+
+rule figures:
+    localrule: True
+    input:
+        collect("<results>/figures/{figure}.png", figure=["curves-lsd", "curves-wall", "speedup"]),
+        [f"<results>/figures/grids/{model}/{task}/{sampler}.png" for model, task, sampler in GRIDS],
+        collect("<results>/figures/explained/{model}.png", model=MORSE_MODELS),
+
+
+rule curves:
+    input:
+        runs="<results>/tables/runs.csv",
+        speedup="<results>/tables/speedup.csv",
+    output:
+        lsd=report(
+            "<results>/figures/curves-lsd.png",
+            category="Quality against cost",
+            caption="../report/curves-lsd.rst",
+            labels={"cost": "LSD"},
+        ),
+        wall=report(
+            "<results>/figures/curves-wall.png",
+            category="Quality against cost",
+            caption="../report/curves-wall.rst",
+            labels={"cost": "wall-clock"},
+        ),
+        speedup=report(
+            "<results>/figures/speedup.png",
+            category="Speedup",
+            caption="../report/speedup.rst",
+            labels={"cost": "both"},
+        ),
+        svg="<results>/figures/curves-lsd.svg",
+    log:
+        "<results>/logs/curves.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/curves.py"
+
+
+def grid_nodes(wildcards):
+    """Runs of a curve at its smallest seed: method and budget of each."""
+    curve = [node for node in NODES if all(node[axis] == wildcards[axis] for axis in ("model", "task", "sampler"))]
+    first = min(node["seed"] for node in curve)
+    rows = [node for node in curve if node["seed"] == first]
+    return sorted(rows, key=lambda node: (node["budget"], node["method"]))
+
+
+rule image_grid:
+    input:
+        images=lambda wildcards: [f"<results>/images/{RUN.format(**node)}.npz" for node in grid_nodes(wildcards)],
+    output:
+        grid=report(
+            "<results>/figures/grids/{model}/{task}/{sampler}.png",
+            category="Images",
+            caption="../report/grid.rst",
+            labels={"model": "{model}", "task": "{task}", "sampler": "{sampler}"},
+        ),
+    log:
+        "<results>/logs/image_grid/{model}/{task}/{sampler}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        captions=lambda wildcards: [f"{node['method']} {node['budget']}" for node in grid_nodes(wildcards)],
+    script:
+        "../scripts/image_grid.py"
+
+
+rule explained_figure:
+    input:
+        record="<results>/explained/{model}.json",
+    output:
+        figure=report(
+            "<results>/figures/explained/{model}.png",
+            category="Dot",
+            caption="../report/explained.rst",
+            labels={"model": "{model}"},
+        ),
+    log:
+        "<results>/logs/explained_figure/{model}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/explained_figure.py"
+
+
+rule notebook:
+    input:
+        notebook=workflow.source_path("../../notebooks/curves.ipynb"),
+        runs="<results>/tables/runs.csv",
+        speedup="<results>/tables/speedup.csv",
+    output:
+        notebook="<results>/notebooks/curves.ipynb",
+    log:
+        "<results>/logs/notebook.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/notebook.py"

@@ -1,0 +1,82 @@
+# Dot: trained here or loaded, made ready for inference; how fast it is, and what it explains.
+
+
+rule train_dot:
+    input:
+        dash=dash_weights,
+    output:
+        dot="<results>/dot/{model}.safetensors",
+        training="<results>/dot/{model}.json",
+    log:
+        "<results>/logs/train_dot/{model}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=model_card,
+        data=lambda wildcards: data_settings(model_card(wildcards)["dot"]["training"]["data"]),
+        device=config["device"],
+    script:
+        "../scripts/train_dot.py"
+
+
+rule prepare_dot:
+    input:
+        dash=dash_weights,
+        dot=dot_weights,
+    output:
+        dot="<results>/prepared/{model}.safetensors",
+    log:
+        "<results>/logs/prepare_dot/{model}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        card=model_card,
+        dot_sha256=dot_sha256,
+    script:
+        "../scripts/prepare_dot.py"
+
+
+rule latency:
+    input:
+        dash=dash_weights,
+        dot="<results>/prepared/{model}.safetensors",
+    output:
+        record="<results>/latency/{model}.json",
+    log:
+        "<results>/logs/latency/{model}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=model_card,
+        settings=config["latency"],
+        device=config["device"],
+    script:
+        "../scripts/measure_latency.py"
+
+
+rule explained:
+    input:
+        dash=dash_weights,
+        dot="<results>/prepared/{model}.safetensors",
+    output:
+        record="<results>/explained/{model}.json",
+    log:
+        "<results>/logs/explained/{model}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=model_card,
+        data=lambda wildcards: data_settings(model_card(wildcards)["dot"]["training"]["data"]),
+        batches=config["explained"]["batches"],
+        device=config["device"],
+    script:
+        "../scripts/explained.py"

@@ -1,0 +1,107 @@
+# Images -> statistics -> quality -> one record per node -> tables.
+
+
+rule reference:
+    input:
+        data=lambda wildcards: data_settings(wildcards.task)["file"],
+    output:
+        statistics="<results>/statistics/reference/{task}.npz",
+    log:
+        "<results>/logs/reference/{task}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        data=lambda wildcards: data_settings(wildcards.task),
+        split=lambda wildcards: CARDS["task"][wildcards.task]["reference"]["split"],
+        extractor=extractor_settings,
+        device=config["device"],
+    script:
+        "../scripts/reference.py"
+
+
+rule sample:
+    input:
+        dash=dash_weights,
+        dot=prepared_dot,
+    output:
+        shard=temp(f"<results>/samples/{RUN}/shard={{shard}}.npz"),
+    log:
+        f"<results>/logs/sample/{RUN}/shard={{shard}}.log",
+    conda:
+        "../../environment.yml"
+    # Alone on the machine, so that its wall-clock means something.
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=model_card,
+        sampler=lambda wildcards: CARDS["sampler"][wildcards.sampler],
+        dot_share=config["morse"]["dot_share"],
+        images=config["images"],
+        shards=config["shards"],
+        batch_size=config["batch_size"],
+        device=config["device"],
+    script:
+        "../scripts/sample.py"
+
+
+rule statistics:
+    input:
+        shard=f"<results>/samples/{RUN}/shard={{shard}}.npz",
+    output:
+        statistics=temp(f"<results>/statistics/{RUN}/shard={{shard}}.npz"),
+    log:
+        f"<results>/logs/statistics/{RUN}/shard={{shard}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        extractor=extractor_settings,
+        groups=config["quality"]["groups"],
+        device=config["device"],
+    script:
+        "../scripts/shard_statistics.py"
+
+
+rule record:
+    input:
+        shards=collect(f"<results>/samples/{RUN}/shard={{shard}}.npz", shard=range(config["shards"]), allow_missing=True),
+        statistics=collect(f"<results>/statistics/{RUN}/shard={{shard}}.npz", shard=range(config["shards"]), allow_missing=True),
+        reference="<results>/statistics/reference/{task}.npz",
+    output:
+        record=f"<results>/records/{RUN}.json",
+        images=f"<results>/images/{RUN}.npz",
+    log:
+        f"<results>/logs/record/{RUN}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        card=model_card,
+        images=config["images"],
+        grid_images=config["grid_images"],
+    script:
+        "../scripts/record.py"
+
+
+rule runs_table:
+    input:
+        records=[f"<results>/records/{run}.json" for run in RUNS],
+        latencies=collect("<results>/latency/{model}.json", model=MORSE_MODELS),
+    output:
+        runs="<results>/tables/runs.csv",
+        speedup="<results>/tables/speedup.csv",
+        summary="<results>/tables/summary.csv",
+    log:
+        "<results>/logs/runs_table.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        max_quality=config["quality"]["max_quality"],
+    script:
+        "../scripts/tables.py"
+
+
+rule tables:
+    localrule: True
+    input:
+        collect("<results>/tables/{table}.csv", table=["runs", "speedup", "summary"]),

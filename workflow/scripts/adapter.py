@@ -1,0 +1,86 @@
+"""What every script of the workflow shares: its log, its threads and device, and errors as one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+from morse.files import DamagedFile, write_atomically
+
+EXPECTED = (DamagedFile, ValueError, KeyError, FloatingPointError)
+"""Errors of input; what they say is enough, and where they were raised is in the log."""
+
+
+class _Both:
+    """A text stream that writes to two: the terminal, for progress bars, and the log."""
+
+    def __init__(self, *streams: TextIO):
+        self.streams = streams
+
+    def write(self, text: str) -> int:
+        for stream in self.streams:
+            stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        for stream in self.streams:
+            stream.flush()
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """Runs a script's body: stderr goes to the log too, and an error of input ends it with one line and exit code 1."""
+    with open(snakemake.log[0], "w") as log:
+        terminal = sys.stderr
+        sys.stderr = _Both(terminal, log)
+        try:
+            yield
+        except EXPECTED as error:
+            traceback.print_exc(file=log)
+            line = f"error in {snakemake.rule}: {error}"
+            print(line, file=log)
+            terminal.write(f"\n{line}\n")
+            terminal.flush()
+            os._exit(1)  # after sys.exit Snakemake would print a traceback of its own
+        finally:
+            sys.stderr = terminal
+
+
+def device_of(choice: str, threads: int) -> str:
+    """"auto", "cpu" or "cuda" -> torch's device; also bounds torch's threads by the machine's cores."""
+    import torch
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    torch.set_num_threads(min(threads, cores))
+    if choice == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if choice == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device: cuda, but torch finds no GPU here; set device: auto or cpu")
+    return choice
+
+
+def device_name(device: str) -> str | None:
+    """The accelerator's name, for the record; None for the processor."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else None
+
+
+def write_json(content: Any, path: str) -> None:
+    """Writes JSON, whole or not at all."""
+    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
+    write_atomically(lambda temporary: temporary.write_text(text), Path(path))
+
+
+def read_json(path: str) -> Any:
+    """Reads JSON; a damaged file is one line."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise DamagedFile(f"{path} is damaged ({error}); delete it and run again") from error

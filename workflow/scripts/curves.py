@@ -1,0 +1,14 @@
+"""Tables -> the main figures."""
+
+from adapter import job
+
+with job(snakemake):  # noqa: F821
+    import pandas as pd
+
+    from morse import plots
+
+    files, outputs = snakemake.input, snakemake.output  # noqa: F821
+    runs, speedups = pd.read_csv(files.runs), pd.read_csv(files.speedup)
+    plots.save(plots.quality_curves(runs, "lsd", "Quality against time budget"), [outputs.lsd, outputs.svg])
+    plots.save(plots.quality_curves(runs, "seconds_per_image", "Quality against wall-clock"), [outputs.wall])
+    plots.save(plots.speedup_against_budget(speedups, "Speedup at equal quality"), [outputs.speedup])

@@ -1,0 +1,11 @@
+"""Dot's weights -> Dot for inference, its LoRA merged."""
+
+from pathlib import Path
+
+from adapter import job
+
+with job(snakemake):  # noqa: F821
+    from morse.zoo import prepare_dot
+
+    files, config = snakemake.input, snakemake.params  # noqa: F821
+    prepare_dot(config.card, Path(files.dash), Path(files.dot), Path(snakemake.output.dot), config.dot_sha256)  # noqa: F821

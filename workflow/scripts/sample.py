@@ -1,0 +1,27 @@
+"""One shard of a node's images."""
+
+from adapter import device_of, job
+
+with job(snakemake):  # noqa: F821
+    from morse.budget import dash_plan, morse_plan
+    from morse.predictors import DashOnly, Morse
+    from morse.samplers import SAMPLERS
+    from morse.sampling import sample
+    from morse.shards import bounds, save_shard
+    from morse.zoo import load_dash, load_dot
+
+    node, config, files = snakemake.wildcards, snakemake.params, snakemake.input  # noqa: F821
+    device = device_of(config.device, snakemake.threads)  # noqa: F821
+    dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
+    budget = int(node.budget)
+    if node.method == "morse":
+        plan = morse_plan(budget, config.card["dot"]["ratio"], config.dot_share)
+        predictor = Morse(dash, load_dot(config.card, dash, files.dot), plan)
+    else:
+        plan = dash_plan(budget)
+        predictor = DashOnly(dash)
+    sampler = SAMPLERS[config.sampler["kind"]](dash.schedule, len(plan.dash), **config.sampler["options"])
+    first, count = bounds(config.images, config.shards, int(node.shard))
+    caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
+    shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption)
+    save_shard(shard, snakemake.output.shard)  # noqa: F821

@@ -1,0 +1,20 @@
+"""Records and latencies -> the tables."""
+
+import sys
+from pathlib import Path
+
+from adapter import job, read_json
+
+with job(snakemake):  # noqa: F821
+    from morse.files import write_atomically
+    from morse.results import check_one_code, runs_table, speedup_summary, speedup_table
+
+    files, outputs = snakemake.input, snakemake.output  # noqa: F821
+    latencies = {record["model"]: record for record in map(read_json, files.latencies)}
+    runs = runs_table([read_json(path) for path in files.records], latencies)
+    if warning := check_one_code(runs):
+        print(f"warning: {warning}", file=sys.stderr)
+    speedups = speedup_table(runs)
+    tables = {outputs.runs: runs, outputs.speedup: speedups, outputs.summary: speedup_summary(speedups, snakemake.params.max_quality)}  # noqa: F821
+    for path, table in tables.items():
+        write_atomically(lambda temporary, table=table: table.to_csv(temporary, index=False), Path(path))
