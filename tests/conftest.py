@@ -1,0 +1,59 @@
+"""What several tests share: the linear schedule, and a Dash in closed form whose probability flow is known exactly."""
+
+from dataclasses import dataclass
+
+import hypothesis
+import pytest
+import torch
+from torch import Tensor
+
+from morse.schedules import NoiseSchedule, linear
+
+# The same examples in every run, however slow the machine.
+hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("suite")
+
+
+@dataclass(frozen=True)
+class GaussianDash:
+    r"""The best noise estimate for data :math:`N(\mu, \mathrm{diag}\, v)`.
+
+    .. math:: \epsilon(x, t) = \sigma_t (x - \alpha_t \mu) / (\alpha_t^2 v + \sigma_t^2)
+
+    Args:
+        mean, variance: (C, H, W).
+    """
+
+    schedule: NoiseSchedule
+    mean: Tensor
+    variance: Tensor
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """x (B, C, H, W), t (B,) -> (B, C, H, W) in x's dtype."""
+        factors = self.schedule.alpha, self.schedule.sigma
+        alpha, sigma = (x.new_tensor([factor(time) for time in t.tolist()]).view(-1, 1, 1, 1) for factor in factors)
+        mean, variance = self.mean.to(x.dtype), self.variance.to(x.dtype)
+        return sigma * (x - alpha * mean) / (alpha**2 * variance + sigma**2)
+
+    def flow(self, x: Tensor, t: float, s: float) -> Tensor:
+        """The exact solution at time s of the probability flow through x at time t."""
+        spread_t, spread_s = (self.schedule.alpha(u) ** 2 * self.variance + self.schedule.sigma(u) ** 2 for u in (t, s))
+        return self.schedule.alpha(s) * self.mean + (spread_s / spread_t).sqrt() * (x - self.schedule.alpha(t) * self.mean)
+
+
+@pytest.fixture(scope="session")
+def schedule():
+    return linear()
+
+
+@pytest.fixture(scope="session")
+def gaussian(schedule):
+    """Pixels (1, 4, 4) of many means and variances."""
+    mean, variance = torch.linspace(-0.5, 0.5, 16, dtype=torch.float64), torch.linspace(0.05, 0.6, 16, dtype=torch.float64)
+    return GaussianDash(schedule, mean.view(1, 4, 4), variance.flip(0).view(1, 4, 4))
+
+
+@pytest.fixture
+def x():
+    """Noise (3, 1, 4, 4) in float64."""
+    return torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(5), dtype=torch.float64)

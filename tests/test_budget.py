@@ -1,0 +1,108 @@
+"""No plan exceeds its budget, for any budget, ratio and share."""
+
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from morse.budget import Plan, dash_plan, interleave, morse_plan
+
+budgets = st.integers(2, 200)
+ratios = st.floats(1.5, 20.0) | st.integers(2, 20).map(float)
+shares = st.floats(0.01, 0.99) | st.sampled_from([0.1, 0.25, 0.3, 0.5, 0.7])
+
+
+def gaps(dash):
+    """Calls from one of Dash's to the next, or to the end."""
+    at = [index for index, is_dash in enumerate(dash) if is_dash]
+    return [b - a for a, b in pairwise([*at, len(dash)])]
+
+
+@given(budgets, ratios, shares)
+def test_a_plan_never_exceeds_its_budget(budget, ratio, share):
+    plan = morse_plan(budget, ratio, share)
+    assert plan.lsd <= budget + 1e-9
+    assert plan.lsd > budget - 1 / ratio - 1e-9  # no room for one more call of Dot
+    assert len(plan.dash) == plan.dash_calls + plan.dot_calls >= budget
+    assert plan.dash_calls + plan.dot_calls / plan.ratio == plan.lsd
+
+
+@given(budgets, ratios, shares)
+def test_dash_is_called_first_and_evenly(budget, ratio, share):
+    plan = morse_plan(budget, ratio, share)
+    assert plan.dash[0] and plan.dash_calls >= 1 and plan.dot_calls >= 1
+    assert max(gaps(plan.dash)) - min(gaps(plan.dash)) <= 1
+
+
+@given(st.integers(1, 100), st.integers(0, 500))
+def test_interleave_has_the_calls_asked_for(dash_calls, dot_calls):
+    dash = interleave(dash_calls, dot_calls)
+    assert (sum(dash), len(dash), dash[0]) == (dash_calls, dash_calls + dot_calls, True)
+    assert max(gaps(dash)) - min(gaps(dash)) <= 1
+
+
+@given(budgets, shares)
+def test_the_share_of_dot_is_rounded_down_to_whole_lsd(budget, share):
+    k = budget - morse_plan(budget, 4.0, share).dash_calls
+    assert k == max(1, math.floor(budget * share + 1e-9))
+
+
+@pytest.mark.parametrize(
+    ("budget", "ratio", "share", "dash", "dot"),
+    [
+        (10, 8.0, 0.5, 5, 40),
+        (2, 3.0, 0.5, 1, 3),
+        (2, 3.0, 0.01, 1, 3),  # one LSD is Dot's at least
+        (3, 2.5, 0.99, 1, 5),  # one call is Dash's at least
+        (10, 5.7, 0.3, 7, 17),  # 3 x 5.7 = 17.1
+        (10, 4.0, 0.7, 3, 28),  # 10 x 0.7 is 7, not 6.99...
+        (20, 1.1, 0.5, 10, 11),  # 10 x 1.1 is 11
+        (6, 1.9, 0.2, 5, 1),
+    ],
+)
+def test_worked_plans(budget, ratio, share, dash, dot):
+    plan = morse_plan(budget, ratio, share)
+    assert (plan.dash_calls, plan.dot_calls) == (dash, dot)
+
+
+def test_worked_orders():
+    def drawn(dash):
+        return "".join("D" if is_dash else "." for is_dash in dash)
+
+    assert drawn(interleave(2, 5)) == "D..D..."
+    assert drawn(interleave(3, 6)) == "D..D..D.."
+    assert drawn(interleave(1, 3)) == "D..."
+    assert drawn(interleave(2, 0)) == "DD"
+    assert drawn(interleave(3, 1)) == "DDD."
+
+
+def test_the_baseline_is_dash_alone():
+    plan = dash_plan(7)
+    assert (plan.dash, plan.dash_calls, plan.dot_calls, plan.ratio, plan.lsd) == ((True,) * 7, 7, 0, None, 7.0)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: dash_plan(0), "a budget of 0 LSD is too small: a run takes at least 1"),
+        (lambda: morse_plan(1, 4.0, 0.5), "a budget of 1 LSD is too small for Morse"),
+        (lambda: morse_plan(10, 1.0, 0.5), "the ratio N is 1, not a finite number above 1: Dot must be faster than Dash"),
+        (lambda: morse_plan(10, 0.5, 0.5), "the ratio N is 0.5"),
+        (lambda: morse_plan(10, -3.0, 0.5), "the ratio N is -3"),
+        (lambda: morse_plan(10, math.nan, 0.5), "the ratio N is nan"),
+        (lambda: morse_plan(10, math.inf, 0.5), "the ratio N is inf"),
+        (lambda: morse_plan(10, 4.0, 0.0), "dot_share lies between 0 and 1, not 0"),
+        (lambda: morse_plan(10, 4.0, 1.0), "dot_share lies between 0 and 1, not 1"),
+        (lambda: morse_plan(10, 4.0, math.nan), "dot_share lies between 0 and 1, not nan"),
+        (lambda: Plan(()), "the first call of a plan is Dash's"),
+        (lambda: Plan((False, True), 4.0), "the first call of a plan is Dash's"),
+        (lambda: Plan((True, False)), "needs the ratio N"),
+    ],
+)
+def test_an_impossible_plan_is_an_error_of_one_line(make, message):
+    with pytest.raises(ValueError) as error:
+        make()
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

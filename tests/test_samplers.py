@@ -1,0 +1,216 @@
+"""Every registered sampler: calls, times, orders of convergence on a Gaussian, and parity with diffusers."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
+
+from morse.budget import dash_plan, morse_plan
+from morse.predictors import DashOnly, Morse
+from morse.registry import UnknownName
+from morse.samplers import SAMPLERS
+from morse.samplers.ddim import ddim_step
+from morse.samplers.dpm_solver import fast_orders
+from morse.sampling import trajectory
+from morse.seeds import generator
+
+COUNTS = [*range(1, 31), 50, 100]
+ON_A_GRID = ["ddpm", "ddim"]
+
+every_sampler = pytest.mark.parametrize("name", list(SAMPLERS))
+
+
+def zero_noise():
+    return torch.zeros(())
+
+
+def run(predictor, sampler, x):
+    return trajectory(predictor, sampler, x, [generator(1, i) for i in range(len(x))])
+
+
+def solve(sampler, dash, x, noise=zero_noise):
+    """The bare loop, with times in float64."""
+    state = None
+    for index, t in enumerate(sampler.times):
+        x, state = sampler.step(index, x, dash(x, torch.full((len(x),), t, dtype=torch.float64)), state, noise)
+    return x
+
+
+def order(calls, errors):
+    """Minus the slope of log error over log calls."""
+    return -np.polyfit(np.log(calls), np.log(errors), 1)[0]
+
+
+@every_sampler
+@pytest.mark.parametrize("calls", COUNTS)
+def test_a_run_makes_exactly_the_stated_calls(name, calls, schedule, gaussian, x):
+    sampler, predictor = SAMPLERS[name](schedule, calls), DashOnly(gaussian)
+    assert len(sampler.times) == calls
+    assert run(predictor, sampler, x[:1]).isfinite().all()
+    assert (predictor.calls.dash, predictor.calls.dot) == (calls, 0)
+
+
+@every_sampler
+@pytest.mark.parametrize("calls", COUNTS)
+def test_times_fall_within_the_schedule(name, calls, schedule):
+    times = SAMPLERS[name](schedule, calls).times
+    assert all(s < t for t, s in pairwise(times))
+    assert 0 <= times[-1] and times[0] <= schedule.num_train_timesteps - 1
+
+
+@every_sampler
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_shape_and_dtype_are_kept(name, dtype, schedule, gaussian, x):
+    made = run(DashOnly(gaussian), SAMPLERS[name](schedule, 7), x.to(dtype))
+    assert (made.shape, made.dtype) == (x.shape, dtype)
+
+
+@every_sampler
+def test_a_plan_of_dash_alone_is_the_baseline(name, schedule, gaussian, x):
+    sampler = SAMPLERS[name](schedule, 10)
+    assert torch.equal(run(Morse(gaussian, None, dash_plan(10)), sampler, x), run(DashOnly(gaussian), sampler, x))
+
+
+@every_sampler
+def test_a_zero_dot_uses_the_last_estimate_again(name, schedule, gaussian, x):
+    plan = morse_plan(6, 4.0, 0.5)
+    sampler = SAMPLERS[name](schedule, len(plan.dash))
+    asked, estimates = iter(plan.dash), []
+
+    def again(x, t):
+        estimates.append(gaussian(x, t) if next(asked) else estimates[-1])
+        return estimates[-1]
+
+    morse = run(Morse(gaussian, lambda x_s, x_t, eps_s, s, t: torch.zeros_like(eps_s), plan), sampler, x)
+    assert torch.equal(morse, run(DashOnly(again), sampler, x))
+    assert not torch.allclose(morse, run(DashOnly(gaussian), sampler, x))
+
+
+@every_sampler
+def test_a_perfect_dot_is_the_fine_baseline(name, schedule, gaussian, x):
+    plan = morse_plan(6, 4.0, 0.5)
+    sampler = SAMPLERS[name](schedule, len(plan.dash))
+    morse = run(Morse(gaussian, lambda x_s, x_t, eps_s, s, t: gaussian(x_t, t) - gaussian(x_s, s), plan), sampler, x)
+    torch.testing.assert_close(morse, run(DashOnly(gaussian), sampler, x), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("calls", [1, 5, 10, 50])
+def test_ddim_is_diffusers_ddim(calls, schedule, gaussian, x):
+    theirs = DDIMScheduler(
+        beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading"
+    )
+    same_trajectory(theirs, SAMPLERS["ddim"](schedule, calls), gaussian, x)
+
+
+@pytest.mark.parametrize("calls", [1, 5, 10, 50])
+@pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
+def test_ddpm_is_diffusers_ddpm(variance, calls, schedule, gaussian, x):
+    theirs = DDPMScheduler(
+        beta_start=1e-4, beta_end=0.02, beta_schedule="linear", variance_type=variance, clip_sample=True, timestep_spacing="leading"
+    )
+    same_trajectory(theirs, SAMPLERS["ddpm"](schedule, calls, variance=variance), gaussian, x, generator=generator(3))
+
+
+def same_trajectory(theirs, ours, dash, x, **options):
+    """Compares every step of both, which draw the same noise and start at 3 x, where clipping acts."""
+    torch.testing.assert_close(theirs.alphas_cumprod.double().numpy(), ours.schedule.alphas_cumprod, rtol=1e-4, atol=0)
+    theirs.alphas_cumprod = torch.from_numpy(ours.schedule.alphas_cumprod)  # theirs are float32
+    theirs.set_timesteps(ours.calls)
+    assert theirs.timesteps.tolist() == list(ours.times)
+    draws, state, x = generator(3), None, 3 * x
+    shape = x.shape
+
+    def noise():
+        return torch.randn(shape, generator=draws, dtype=torch.float64)
+
+    for index, t in enumerate(theirs.timesteps):
+        eps = dash(x, t.repeat(len(x)))
+        expected = theirs.step(eps, t, x, **options).prev_sample
+        x, state = ours.step(index, x, eps, state, noise)
+        torch.testing.assert_close(x, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "counts", "expected"),
+    [("ddim", -1.0, (20, 40, 50, 100, 125, 250), 1.0), ("dpm-solver", 0.0, (23, 35, 47, 71, 95, 143), 3.2)],
+)
+def test_order_of_convergence(name, end, counts, expected, schedule, gaussian, x):
+    samplers = [SAMPLERS[name](schedule, calls) for calls in counts]
+    errors = [(solve(sampler, gaussian, x) - gaussian.flow(x, sampler.times[0], end)).abs().max().item() for sampler in samplers]
+    assert order(counts, errors) == pytest.approx(expected, abs=0.2)
+    assert errors[-1] < 0.02
+
+
+@pytest.mark.parametrize(("variance", "sign"), [("fixed_small", -1), ("fixed_large", 1)])
+def test_ddpm_reaches_the_gaussian(variance, sign, schedule, gaussian):
+    """Its steps are affine in x, so mean and variance of its samples follow without drawing any."""
+    counts, errors = (125, 250, 500), []
+    for calls in counts:
+        sampler = SAMPLERS["ddpm"](schedule, calls, variance=variance, clip=False)
+        mean, spread = torch.zeros(1, 1, 4, 4, dtype=torch.float64), torch.ones(1, 1, 4, 4, dtype=torch.float64)
+        z = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).view(3, 1, 1, 1)
+        for index, t in enumerate(sampler.times):
+            probes = torch.cat([mean, mean + 1, mean])
+            made, _ = sampler.step(index, probes, gaussian(probes, torch.full((3,), t)), None, lambda z=z: z)
+            mean, spread = made[:1], (made[1] - made[0]) ** 2 * spread + (made[2] - made[0]) ** 2
+        torch.testing.assert_close(mean[0], gaussian.mean, rtol=0, atol=1e-4)
+        errors.append((spread[0] / gaussian.variance - 1).abs().max().item())
+        assert ((spread[0] - gaussian.variance) * sign > 0).all()
+    assert errors[-1] < 0.07
+    assert order(counts, errors) == pytest.approx(1.0, abs=0.2)
+
+
+def test_dpm_solver_with_one_call_is_a_ddim_step(schedule, gaussian, x):
+    sampler = SAMPLERS["dpm-solver"](schedule, 1)
+    assert sampler.times == (999.0,)
+    eps = gaussian(x, torch.full((3,), 999.0))
+    torch.testing.assert_close(solve(sampler, gaussian, x), ddim_step(schedule, x, eps, 999.0, 0.0), rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("calls", "anchors"),
+    [(10, (1, 0.722567, 0.303316, 0.031146)), (20, (1, 0.8525, 0.673959, 0.440992, 0.178409, 0.04549, 0.00886))],
+)
+def test_outer_times_of_dpm_solver_are_the_authors(calls, anchors, schedule):
+    """The authors' time t is our label 1000 t - 1; their schedule in float32 ends at log-SNR 4.60504, ours at 4.60512."""
+    starts = np.cumsum([0, *fast_orders(calls)[:-1]])
+    times = np.array(SAMPLERS["dpm-solver"](schedule, calls).times)[starts]
+    np.testing.assert_allclose(times, 1000 * np.array(anchors) - 1, rtol=0, atol=0.01)
+
+
+@pytest.mark.parametrize("calls", COUNTS)
+def test_fast_orders_spend_every_call(calls):
+    orders = fast_orders(calls)
+    assert sum(orders) == calls
+    assert len(orders) == (calls // 3 + 1 if calls > 2 else 1)
+    assert set(orders[:-2]) <= {3}
+
+
+def test_fast_orders_end_as_the_authors_do():
+    assert [fast_orders(calls) for calls in (6, 7, 8, 9)] == [[3, 2, 1], [3, 3, 1], [3, 3, 2], [3, 3, 2, 1]]
+
+
+@every_sampler
+def test_no_calls_are_an_error(name, schedule):
+    with pytest.raises(ValueError, match=r"not 0$"):
+        SAMPLERS[name](schedule, 0)
+
+
+@pytest.mark.parametrize("name", ON_A_GRID)
+def test_more_calls_than_steps_are_an_error(name, schedule):
+    with pytest.raises(ValueError, match="1000 steps has 1 to 1000 calls, not 1001"):
+        SAMPLERS[name](schedule, 1001)
+
+
+def test_an_unknown_variance_is_an_error(schedule):
+    with pytest.raises(ValueError, match="fixed_small or fixed_large, not 'learned'"):
+        SAMPLERS["ddpm"](schedule, 10, variance="learned")
+
+
+def test_an_unknown_sampler_names_the_nearest():
+    with pytest.raises(UnknownName) as error:
+        SAMPLERS["dpm_solver"]
+    assert str(error.value) == "unknown sampler 'dpm_solver'; did you mean 'dpm-solver'?"
