@@ -19,9 +19,9 @@ include: "workflow/rules/zoo.smk"
 
 
 rule all:
-    localrule: True
     default_target: True
     input:
         rules.tables.input,
         rules.figures.input,
         "<results>/notebooks/curves.ipynb",
+    localrule: True

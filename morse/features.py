@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from morse.files import DamagedFile, require, sha256
 from morse.registry import Registry
+from morse.statistics import LABELS
 
 UINT8_RULE = "uint8=round(127.5(x+1))"
 """How samples in [-1, 1] become the uint8 images that extractors read (rounded, then clamped to 0..255)."""
@@ -143,7 +144,7 @@ def fashion_classifier(settings: Mapping[str, Any], device: torch.device | str =
         return network.features(images.float() / 127.5 - 1.0)
 
     identity = f"fashion-classifier/{weights['sha256']}/{UINT8_RULE}"
-    return Extractor("fashion-classifier", "Fréchet distance (small classifier)", network.DIM, identity, embed, device)
+    return Extractor("fashion-classifier", LABELS["fashion-classifier"], network.DIM, identity, embed, device)
 
 
 def to_inception(images: Tensor) -> Tensor:
@@ -172,7 +173,9 @@ def inception(settings: Mapping[str, Any], device: torch.device | str = "cpu") -
     found = sha256(path)
     if found != settings.get("sha256", found):
         expected = settings["sha256"]
-        raise DamagedFile(f"Inception's weights {path} ({WEIGHTS_VARIABLE}) have sha256 {found}, expected {expected}; get {INCEPTION_URL} again")
+        raise DamagedFile(
+            f"Inception's weights {path} ({WEIGHTS_VARIABLE}) have sha256 {found}, expected {expected}; get {INCEPTION_URL} again"
+        )
 
     from cleanfid.inception_torchscript import InceptionV3W  # here, as the mini scale has no use for clean-fid
 
@@ -180,4 +183,4 @@ def inception(settings: Mapping[str, Any], device: torch.device | str = "cpu") -
         warnings.filterwarnings("ignore", message=".*torch.jit.load.*", category=DeprecationWarning)
         network = InceptionV3W(directory, download=False, resize_inside=True).eval().to(device)
     identity = f"inception/{found}/legacy_tensorflow/{UINT8_RULE}"
-    return Extractor("inception", "FID", 2048, identity, lambda images: network(to_inception(images)), device, batch_size=50)
+    return Extractor("inception", LABELS["inception"], 2048, identity, lambda images: network(to_inception(images)), device, batch_size=50)

@@ -23,6 +23,11 @@ def nodes(experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
+def path_pattern() -> str:
+    """The folders of a node's files, with a wildcard for each axis: model={model}/task={task}/..."""
+    return "/".join(f"{axis}={{{axis}}}" for axis in AXES)
+
+
 def check(chosen: Iterable[Mapping[str, Any]], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
     """Checks that all that nodes name exists and fits together.
 
@@ -36,15 +41,19 @@ def check(chosen: Iterable[Mapping[str, Any]], cards: Mapping[str, Mapping[str, 
         ValueError: one line that names the value and the nearest known one.
     """
     for node in chosen:
-        for kind, known in cards.items():
-            if node[kind] not in known:
-                raise ValueError(f"configuration: {unknown(kind, node[kind], known)}")
-        if node["method"] not in METHODS:
-            raise ValueError(unknown("method", node["method"], METHODS))
-        model, task = cards["model"][node["model"]], cards["task"][node["task"]]
-        if node["task"] not in model["tasks"]:
-            raise ValueError(f"configuration: model {node['model']!r} is not for task {node['task']!r}; its tasks: {', '.join(model['tasks'])}")
-        if model["unet"]["sample_size"] != task["data"]["size"]:
-            raise ValueError(f"configuration: model {node['model']!r} makes images of {model['unet']['sample_size']}, task {node['task']!r} has {task['data']['size']}")
-        if node["method"] == "morse" and node["budget"] < MIN_MORSE_BUDGET:
-            raise ValueError(f"configuration: budget {node['budget']} is too small for Morse; use {MIN_MORSE_BUDGET} LSD or more")
+        if fault := _fault(node, cards):
+            raise ValueError(f"configuration: {fault}")
+
+
+def _fault(node: Mapping[str, Any], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str | None:
+    for kind, known in {**cards, "method": METHODS}.items():
+        if node[kind] not in known:
+            return unknown(kind, node[kind], known)
+    model, task = cards["model"][node["model"]], cards["task"][node["task"]]
+    if node["task"] not in model["tasks"]:
+        return f"model {node['model']!r} is not for task {node['task']!r}; its tasks: {', '.join(model['tasks'])}"
+    if (made := model["unet"]["sample_size"]) != (size := task["data"]["size"]):
+        return f"model {node['model']!r} makes images of {made}, task {node['task']!r} has {size}"
+    if node["method"] == "morse" and node["budget"] < MIN_MORSE_BUDGET:
+        return f"budget {node['budget']} is too small for Morse; use {MIN_MORSE_BUDGET} LSD or more"
+    return None

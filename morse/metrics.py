@@ -89,7 +89,9 @@ def frechet_with_error(generated: Statistics, reference: Statistics) -> Estimate
     generated.require_alike(reference, "extractor", "image_shape")
     groups = len(generated.n)
     if groups < 2 or not generated.n.all():
-        raise ValueError(f"statistics of {generated.data} have {np.count_nonzero(generated.n)} of {groups} groups filled; the jackknife needs all")
+        raise ValueError(
+            f"statistics of {generated.data} have {np.count_nonzero(generated.n)} of {groups} groups filled; the jackknife needs all"
+        )
     distance = _distance_from(reference.mean, reference.covariance)
     without = np.array([distance(*generated.leave_out(group)) for group in range(groups)])
     standard_error = np.sqrt((groups - 1) / groups * np.square(without - without.mean()).sum())

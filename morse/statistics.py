@@ -21,6 +21,9 @@ from morse.files import DamagedFile, require, write_atomically
 
 GROUPS = 20
 
+LABELS = {"fashion-classifier": "Fréchet distance (small classifier)", "inception": "FID"}
+"""Extractor's name -> what a Fréchet distance on its features is called."""
+
 
 @dataclass
 class Statistics:

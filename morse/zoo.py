@@ -123,7 +123,8 @@ def prepare_dot(card: Card, dash_weights: Path, dot_weights: Path, output: Path,
     with safe_open(dot_weights, "pt") as file:
         trained_on = (file.metadata() or {}).get("dash")
     if trained_on != (actual := sha256(dash_weights)):
-        raise DamagedFile(f"Dot weights {dot_weights} were trained on Dash {str(trained_on)[:12]}..., not {actual[:12]}...; train Dot again")
+        other = f"{str(trained_on)[:12]}..., not {actual[:12]}..."
+        raise DamagedFile(f"Dot weights {dot_weights} were trained on Dash {other}; train Dot again")
     dot.load_state_dict(state, strict=False)
     _write(merge_lora(dot).state_dict(), output, dash=actual)
 
@@ -141,7 +142,9 @@ def load_dot(card: Card, dash: Dash, prepared: Path | str) -> Dot:
     return dot.to(next(dash.network.parameters()).device)
 
 
-def train_classifier(recipe: Mapping[str, Any], data: Split, held_out: Split, output: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def train_classifier(
+    recipe: Mapping[str, Any], data: Split, held_out: Split, output: Path, device: torch.device | str = "cpu"
+) -> dict[str, Any]:
     """Trains the small feature extractor and writes it; resumes like :func:`train_dash`.
 
     Returns:
@@ -151,7 +154,8 @@ def train_classifier(recipe: Mapping[str, Any], data: Split, held_out: Split, ou
     torch.manual_seed(settings.seed)
     network = SmallClassifier().to(device)
     loss = classifier_loss(network, data.images, data.labels, recipe["batch_size"], device)
-    made = train(network, loss, settings, output.with_suffix(".resume"), "classifier", made_of={"recipe": dict(recipe), "data": data.identity})
+    made_of = {"recipe": dict(recipe), "data": data.identity}
+    made = train(network, loss, settings, output.with_suffix(".resume"), "classifier", made_of)
     with torch.inference_mode():
         guesses = [network(to_network(batch).to(device)).argmax(1).cpu() for batch in np.array_split(held_out.images, 20)]
     accuracy = float((torch.cat(guesses).numpy() == held_out.labels).mean())

@@ -132,7 +132,9 @@ def test_absent_inception_weights_are_one_line_with_file_variable_and_mend(tmp_p
     monkeypatch.delenv("MORSE_WEIGHTS", raising=False)
     if directory is not None:
         monkeypatch.setenv("MORSE_WEIGHTS", directory and str(tmp_path / directory))
-    with pytest.raises(DamagedFile, match=r"inception-2015-12-05\.pt are missing \(MORSE_WEIGHTS is .*; get https.* set MORSE_WEIGHTS") as error:
+    with pytest.raises(
+        DamagedFile, match=r"inception-2015-12-05\.pt are missing \(MORSE_WEIGHTS is .*; get https.* set MORSE_WEIGHTS"
+    ) as error:
         load_extractor({"kind": "inception"})
     assert "\n" not in str(error.value)
 

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.utils import update_config
 
-from morse.matrix import AXES, METHODS, check, nodes
+from morse.matrix import METHODS, check, nodes, path_pattern
+from morse.registry import unknown
 from morse.validation import read_yaml, validate
 
 ROOT = Path(workflow.basedir)
@@ -20,19 +22,47 @@ def schema(kind):
 
 
 def read_cards(kind):
-    """The cards of config/{kind}s: name -> validated content."""
-    cards = {}
+    """The cards of config/{kind}s, with what the configuration overrides: name -> validated content."""
+    cards, overrides = {}, config["overrides"].get(f"{kind}s", {})
     for path in sorted((ROOT / "config" / f"{kind}s").glob("*.yaml")):
         cards[path.stem] = read_yaml(path)
+        update_config(cards[path.stem], overrides.get(path.stem, {}))
         validate(cards[path.stem], schema(kind), str(path))
+    for name in overrides:
+        if name not in cards:
+            raise ValueError(f"configuration: overrides: {unknown(kind, name, cards)}")
     return cards
+
+
+def check_files():
+    """What the experiments load must be there; a damaged file shows when its hash is checked, on loading."""
+    needed = {}
+    for node in NODES:
+        model, task = CARDS["model"][node["model"]], CARDS["task"][node["task"]]
+        needed[model["dash"]["file"]] = f"Dash of {node['model']}"
+        if node["method"] == "morse" and model["dot"]["source"] == "shipped":
+            needed[model["dot"]["file"]] = f"Dot of {node['model']}"
+        needed[task["data"]["file"]] = f"data of {node['task']}"
+        if "weights" in task["extractor"]:
+            needed[task["extractor"]["weights"]["file"]] = (
+                f"extractor of {node['task']}"
+            )
+    for file, what in needed.items():
+        if not Path(resource(file)).is_file():
+            raise ValueError(
+                f"{what}: {file} is missing; restore it from the repository, or take it out of the experiments and run `snakemake zoo`"
+            )
 
 
 def check_counts():
     if config["images"] < max(config["shards"], 2 * config["quality"]["groups"]):
-        raise ValueError(f"images: {config['images']} are fewer than shards, or than twice quality: groups")
+        raise ValueError(
+            f"configuration: images: {config['images']} are fewer than shards, or than twice quality: groups"
+        )
     if config["grid_images"] > config["images"] // config["shards"]:
-        raise ValueError(f"grid_images: {config['grid_images']} are more than the first shard has")
+        raise ValueError(
+            f"configuration: grid_images: {config['grid_images']} are more than the first shard has"
+        )
 
 
 try:
@@ -41,10 +71,11 @@ try:
     NODES = nodes(config["experiments"])
     check(NODES, CARDS)
     check_counts()
+    check_files()
 except ValueError as error:
     raise WorkflowError(str(error)) from None
 
-RUN = "/".join(f"{axis}={{{axis}}}" for axis in AXES)
+RUN = path_pattern()
 RUNS = [RUN.format(**node) for node in NODES]
 MODELS = sorted({node["model"] for node in NODES})
 MORSE_MODELS = sorted({node["model"] for node in NODES if node["method"] == "morse"})
@@ -72,7 +103,11 @@ def dash_weights(wildcards):
 def dot_weights(wildcards):
     """The shipped file, or the one that this run trains."""
     dot = model_card(wildcards)["dot"]
-    return resource(dot["file"]) if dot["source"] == "shipped" else f"<results>/dot/{wildcards.model}.safetensors"
+    return (
+        resource(dot["file"])
+        if dot["source"] == "shipped"
+        else f"<results>/dot/{wildcards.model}.safetensors"
+    )
 
 
 def dot_sha256(wildcards):
@@ -83,14 +118,24 @@ def dot_sha256(wildcards):
 
 def prepared_dot(wildcards):
     """Baseline runs do not depend on Dot."""
-    return f"<results>/prepared/{wildcards.model}.safetensors" if wildcards.method == "morse" else []
+    return (
+        f"<results>/prepared/{wildcards.model}.safetensors"
+        if wildcards.method == "morse"
+        else []
+    )
 
 
 def extractor_settings(wildcards):
     """The extractor's settings, its weights' file where the repository lies."""
-    settings = {key: value for key, value in CARDS["task"][wildcards.task]["extractor"].items() if key != "training"}
+    settings = {
+        key: value
+        for key, value in CARDS["task"][wildcards.task]["extractor"].items()
+        if key != "training"
+    }
     if "weights" in settings:
-        settings["weights"] = settings["weights"] | {"file": resource(settings["weights"]["file"])}
+        settings["weights"] = settings["weights"] | {
+            "file": resource(settings["weights"]["file"])
+        }
     return settings
 
 
@@ -99,7 +144,17 @@ def data_settings(task):
     return data | {"file": resource(data["file"])}
 
 
+def grid_nodes(wildcards):
+    """Runs of a curve at its smallest seed: method and budget of each."""
+    curve = [
+        node
+        for node in NODES
+        if all(node[axis] == wildcards[axis] for axis in ("model", "task", "sampler"))
+    ]
+    first = min(node["seed"] for node in curve)
+    rows = [node for node in curve if node["seed"] == first]
+    return sorted(rows, key=lambda node: (node["budget"], node["method"]))
+
+
 def all_cores(wildcards):
     return workflow.cores
-
-

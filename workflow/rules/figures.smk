@@ -1,13 +1,21 @@
 # Tables and images -> figures, the notebook.
-GRIDS = [(model, task, sampler) for model, task, sampler in CURVES if model in MORSE_MODELS]
+GRIDS = [
+    (model, task, sampler) for model, task, sampler in CURVES if model in MORSE_MODELS
+]
 
 
 rule figures:
-    localrule: True
     input:
-        collect("<results>/figures/{figure}.png", figure=["curves-lsd", "curves-wall", "speedup"]),
-        [f"<results>/figures/grids/{model}/{task}/{sampler}.png" for model, task, sampler in GRIDS],
+        collect(
+            "<results>/figures/{figure}.png",
+            figure=["curves-lsd", "curves-wall", "speedup"],
+        ),
+        [
+            f"<results>/figures/grids/{model}/{task}/{sampler}.png"
+            for model, task, sampler in GRIDS
+        ],
         collect("<results>/figures/explained/{model}.png", model=MORSE_MODELS),
+    localrule: True
 
 
 rule curves:
@@ -42,17 +50,12 @@ rule curves:
         "../scripts/curves.py"
 
 
-def grid_nodes(wildcards):
-    """Runs of a curve at its smallest seed: method and budget of each."""
-    curve = [node for node in NODES if all(node[axis] == wildcards[axis] for axis in ("model", "task", "sampler"))]
-    first = min(node["seed"] for node in curve)
-    rows = [node for node in curve if node["seed"] == first]
-    return sorted(rows, key=lambda node: (node["budget"], node["method"]))
-
-
 rule image_grid:
     input:
-        images=lambda wildcards: [f"<results>/images/{RUN.format(**node)}.npz" for node in grid_nodes(wildcards)],
+        images=lambda wildcards: [
+            f"<results>/images/{RUN.format(**node)}.npz"
+            for node in grid_nodes(wildcards)
+        ],
     output:
         grid=report(
             "<results>/figures/grids/{model}/{task}/{sampler}.png",
@@ -65,7 +68,9 @@ rule image_grid:
     conda:
         "../../environment.yml"
     params:
-        captions=lambda wildcards: [f"{node['method']} {node['budget']}" for node in grid_nodes(wildcards)],
+        captions=lambda wildcards: [
+            f"{node['method']} {node['budget']}" for node in grid_nodes(wildcards)
+        ],
     script:
         "../scripts/image_grid.py"
 

@@ -16,7 +16,9 @@ rule train_dot:
         gpu=1,
     params:
         card=model_card,
-        data=lambda wildcards: data_settings(model_card(wildcards)["dot"]["training"]["data"]),
+        data=lambda wildcards: data_settings(
+            model_card(wildcards)["dot"]["training"]["data"]
+        ),
         device=config["device"],
     script:
         "../scripts/train_dot.py"
@@ -75,7 +77,9 @@ rule explained:
         gpu=1,
     params:
         card=model_card,
-        data=lambda wildcards: data_settings(model_card(wildcards)["dot"]["training"]["data"]),
+        data=lambda wildcards: data_settings(
+            model_card(wildcards)["dot"]["training"]["data"]
+        ),
         batches=config["explained"]["batches"],
         device=config["device"],
     script:

@@ -64,8 +64,16 @@ rule statistics:
 
 rule record:
     input:
-        shards=collect(f"<results>/samples/{RUN}/shard={{shard}}.npz", shard=range(config["shards"]), allow_missing=True),
-        statistics=collect(f"<results>/statistics/{RUN}/shard={{shard}}.npz", shard=range(config["shards"]), allow_missing=True),
+        shards=collect(
+            f"<results>/samples/{RUN}/shard={{shard}}.npz",
+            shard=range(config["shards"]),
+            allow_missing=True,
+        ),
+        statistics=collect(
+            f"<results>/statistics/{RUN}/shard={{shard}}.npz",
+            shard=range(config["shards"]),
+            allow_missing=True,
+        ),
         reference="<results>/statistics/reference/{task}.npz",
     output:
         record=f"<results>/records/{RUN}.json",
@@ -102,6 +110,6 @@ rule runs_table:
 
 
 rule tables:
-    localrule: True
     input:
         collect("<results>/tables/{table}.csv", table=["runs", "speedup", "summary"]),
+    localrule: True

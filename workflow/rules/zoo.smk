@@ -1,14 +1,17 @@
-# `snakemake zoo` trains anew what resources/zoo ships. It writes to results/zoo; README.md says how to ship the outcome.
-ZOO_MODELS = [model for model in MODELS if "training" in CARDS["model"][model]]
-ZOO_TASKS = sorted({node["task"] for node in NODES if "training" in CARDS["task"][node["task"]]["extractor"]})
+# `snakemake zoo` trains anew what resources/zoo ships, for all cards with a recipe, also those no experiment names yet.
+# It writes to results/zoo; resources/zoo/README.md says how to ship the outcome.
+ZOO_MODELS = sorted(name for name, card in CARDS["model"].items() if "training" in card)
+ZOO_TASKS = sorted(
+    name for name, card in CARDS["task"].items() if "training" in card["extractor"]
+)
 
 
 rule zoo:
-    localrule: True
     input:
         collect("<results>/zoo/{model}/dash.json", model=ZOO_MODELS),
         collect("<results>/zoo/{model}/dot.json", model=ZOO_MODELS),
         collect("<results>/zoo/extractor/{task}.json", task=ZOO_TASKS),
+    localrule: True
 
 
 rule zoo_dash:

@@ -53,7 +53,7 @@ def job(snakemake: Any) -> Iterator[None]:
 
 
 def device_of(choice: str, threads: int) -> str:
-    """"auto", "cpu" or "cuda" -> torch's device; also bounds torch's threads by the machine's cores."""
+    """The choice "auto", "cpu" or "cuda" -> torch's device; also bounds torch's threads by the machine's cores."""
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

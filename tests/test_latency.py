@@ -1,0 +1,83 @@
+"""The ratio N, with a clock that the stubs turn: what is tested is the arithmetic, not this machine."""
+
+import json
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from morse import latency
+from morse.latency import WARM_UP, measure
+
+
+class Networks:
+    """Dash takes 6 units and Dot ``dot(k)``, times ``drift(k)`` of the machine, in repetition k; both note what they were asked."""
+
+    def __init__(self, monkeypatch, dot=lambda k: 2.0, drift=lambda k: 1.0):
+        self.now, self.log, self.of_dot, self.drift = 100.0, [], dot, drift
+        monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: self.now))
+
+    def dash(self, x, t):
+        self.now += 6.0 * self.drift(self.round())
+        self.log.append(("dash", x.shape, t.shape, torch.is_inference_mode_enabled()))
+        return x
+
+    def dot(self, x_s, x_t, eps_s, s, t):
+        assert x_s.shape == x_t.shape == eps_s.shape and (s > t).all() and t.shape == s.shape
+        self.now += self.of_dot(self.round()) * self.drift(self.round())
+        self.log.append(("dot", x_t.shape, t.shape, torch.is_inference_mode_enabled()))
+        return x_t
+
+    def round(self):
+        return len(self.log) // 2 - WARM_UP
+
+    def measure(self, repetitions=7):
+        return measure(self.dash, self.dot, (3, 8, 8), batch_size=5, repetitions=repetitions)
+
+
+def test_both_are_called_in_turn_on_the_whole_batch_without_gradients(monkeypatch):
+    networks = Networks(monkeypatch)
+    networks.measure(7)
+    turn = [("dash", (5, 3, 8, 8), (5,), True), ("dot", (5, 3, 8, 8), (5,), True)]
+    assert networks.log == turn * (WARM_UP + 7)
+
+
+def test_the_ratio_is_that_of_the_seconds(monkeypatch):
+    found = Networks(monkeypatch).measure()
+    assert (found.dash_seconds, found.dot_seconds, found.ratio) == (6.0, 2.0, 3.0)
+    assert found.ratio_quartiles == (3.0, 3.0)
+
+
+def test_warm_up_does_not_count(monkeypatch):
+    found = Networks(monkeypatch, dot=lambda k: 50.0 if k < 0 else 2.0).measure()
+    assert (found.dot_seconds, found.ratio_quartiles) == (2.0, (3.0, 3.0))
+
+
+def test_a_machine_that_slows_down_does_not_change_the_ratio(monkeypatch):
+    found = Networks(monkeypatch, drift=lambda k: 1.5**k).measure()
+    assert found.ratio == pytest.approx(3.0) and found.ratio_quartiles == pytest.approx((3.0, 3.0))
+    assert found.dash_seconds == pytest.approx(6.0 * 1.5**3)
+
+
+def test_median_and_quartiles_of_ratios(monkeypatch):
+    durations = [6.0, 3.0, 2.0, 1.5, 1.2, 1.0, 0.01]  # ratios 1, 2, 3, 4, 5, 6, 600
+    found = Networks(monkeypatch, dot=lambda k: durations[k] if k >= 0 else 1.0).measure()
+    assert found.ratio_quartiles == pytest.approx((2.0, 6.0))
+    assert (found.ratio, found.dot_seconds) == (pytest.approx(4.0), pytest.approx(1.5))
+
+
+def test_record_is_json_and_says_how_it_was_taken(monkeypatch):
+    made = json.loads(json.dumps(Networks(monkeypatch).measure(4).record()))
+    assert made == {
+        "dash_seconds": 6.0, "dot_seconds": 2.0, "ratio": 3.0, "ratio_quartiles": [3.0, 3.0], "batch_size": 5, "repetitions": 4,
+        "device": "cpu", "threads": torch.get_num_threads(), "dtype": "float32",
+    }  # fmt: skip
+
+
+def test_the_real_clock_gives_positive_seconds():
+    def network(*inputs):
+        return inputs[0]
+
+    found = measure(network, network, (1, 4, 4), batch_size=1, repetitions=3)
+    assert min(found.dash_seconds, found.dot_seconds, *found.ratio_quartiles) > 0
+    assert found.ratio_quartiles[0] <= found.ratio <= found.ratio_quartiles[1]
