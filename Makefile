@@ -34,8 +34,8 @@ clean:
 
 $(INSTALLED): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null || { \
-	  echo "morse needs Python 3.11, 3.12 or 3.13 with venv; name one, as in: make PYTHON=python3.11 (now: $(PYTHON)," \
-	    "$$($(PYTHON) --version 2>/dev/null || echo not found))" >&2; exit 1; }
+	  echo "morse needs Python 3.11, 3.12 or 3.13 with venv (Debian: python3-venv), as in 'make PYTHON=python3.11';" \
+	    "$(PYTHON) is: $$($(PYTHON) --version 2>&1)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[dev]'
 	touch $@

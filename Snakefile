@@ -4,6 +4,9 @@ from snakemake.utils import min_version
 min_version("9.12")
 
 
+report: "workflow/report/workflow.rst"
+
+
 configfile: workflow.source_path("config/config.yaml")
 
 

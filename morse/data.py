@@ -66,7 +66,7 @@ def load_split(path: Path | str, split: str, size: int, expected_sha256: str | N
     """
     path = require(path, expected_sha256, "data set")
     try:
-        with np.load(path) as file:
+        with open(path, "rb") as stream, np.load(stream) as file:  # np.load(path) leaves a damaged file open
             shape, labels = file[f"{split}_shape"], file[f"{split}_labels"]
             columns = lzma.decompress(file[f"{split}_images_xz"].tobytes())
         images = np.frombuffer(columns, np.uint8).reshape(shape).swapaxes(-1, -2)

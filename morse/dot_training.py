@@ -119,13 +119,13 @@ class ChainSource:
         alpha, sigma = self._alpha_sigma(times[0])
         x = alpha * x_0.to(self.device) + sigma * noise
         points: list[tuple[Tensor, Tensor, Tensor]] = []
-        for index, t in enumerate(times):
-            if index > 0:  # DDIM: the same clean image and noise, at the new time
+        for t in times:
+            if points:  # DDIM: the same clean image and noise, at the new time
+                x, eps, _ = points[-1]
                 next_alpha, next_sigma = self._alpha_sigma(t)
-                x = next_alpha * (x - sigma * eps) / alpha + next_sigma * eps  # noqa: F821 - of the point before
+                x = next_alpha * (x - sigma * eps) / alpha + next_sigma * eps
                 alpha, sigma = next_alpha, next_sigma
-            eps = self.dash(x, t.to(self.device), return_dict=False)[0].float()
-            points.append((x, eps, t.to(self.device)))
+            points.append((x, self.dash(x, t.to(self.device), return_dict=False)[0].float(), t.to(self.device)))
         pairs = [(points[i], points[j]) for j in range(1, len(points)) for i in range(j)]
         return Pairs(
             x_s=torch.cat([a[0] for a, _ in pairs]),

@@ -180,7 +180,7 @@ def inception(settings: Mapping[str, Any], device: torch.device | str = "cpu") -
     from cleanfid.inception_torchscript import InceptionV3W  # here, as the mini scale has no use for clean-fid
 
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*torch.jit.load.*", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*torch.jit.load.*")
         network = InceptionV3W(directory, download=False, resize_inside=True).eval().to(device)
     identity = f"inception/{found}/legacy_tensorflow/{UINT8_RULE}"
     return Extractor("inception", LABELS["inception"], 2048, identity, lambda images: network(to_inception(images)), device, batch_size=50)

@@ -80,8 +80,10 @@ def frechet_with_error(generated: Statistics, reference: Statistics) -> Estimate
 
     .. math:: \mathrm{SE}^2 = \frac{G - 1}{G} \sum_g (\theta_g - m)^2.
 
-    It is the spread over runs of other seeds and as many images. The reference is held fixed, as all runs share it, and the
-    distance's bias (it is too large for few images) is left in, as the field's FID leaves it: compare equal counts only.
+    It is the spread over runs of other seeds and as many images. Where the generated and the reference distribution are all
+    but equal, the distance is quadratic in the errors of the moments and the jackknife is too wide, by up to the root of 2.
+    The reference is held fixed, as all runs share it, and the distance's bias (it is too large for few images) is left in, as
+    the field's FID leaves it: compare equal counts only.
 
     Raises:
         ValueError: if the statistics differ in extractor or image shape, or a group of the generated images is empty.

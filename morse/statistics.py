@@ -141,7 +141,7 @@ class Statistics:
         """
         path = require(path, expected_sha256, "statistics")
         try:
-            with np.load(path) as file:
+            with open(path, "rb") as content, np.load(content) as file:  # np.load(path) leaves a damaged file open
                 words = str(file["extractor"]), str(file["data"]), tuple(file["image_shape"].tolist())
                 n, total, outer = file["n"], file["sum"], file["outer"]
             if (*total.shape, total.shape[-1]) != outer.shape or n.shape != total.shape[:1]:

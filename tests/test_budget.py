@@ -57,8 +57,9 @@ def test_the_share_of_dot_is_rounded_down_to_whole_lsd(budget, share):
         (2, 3.0, 0.01, 1, 3),  # one LSD is Dot's at least
         (3, 2.5, 0.99, 1, 5),  # one call is Dash's at least
         (10, 5.7, 0.3, 7, 17),  # 3 x 5.7 = 17.1
-        (10, 4.0, 0.7, 3, 28),  # 10 x 0.7 is 7, not 6.99...
-        (20, 1.1, 0.5, 10, 11),  # 10 x 1.1 is 11
+        (50, 4.0, 0.58, 21, 116),  # 50 x 0.58 is 29, in floating point a little less
+        (30, 8.2, 0.5, 15, 123),  # so is 8.2 x 15
+        (2, 3.0, 1 - 1e-12, 1, 3),
         (6, 1.9, 0.2, 5, 1),
     ],
 )

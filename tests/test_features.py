@@ -160,7 +160,7 @@ def stand_in(tmp_path, monkeypatch):
     return network
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
 @pytest.mark.parametrize("channels", [1, 3])
 def test_inception_goes_through_cleanfids_wrapper(stand_in, tmp_path, channels):
     extractor, x = load_extractor({"kind": "inception"}), images(channels=channels)
@@ -172,7 +172,7 @@ def test_inception_goes_through_cleanfids_wrapper(stand_in, tmp_path, channels):
     np.testing.assert_allclose(replace(extractor, batch_size=2)(x), expected, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
 def test_inception_weights_of_another_hash_are_refused(stand_in):
     with pytest.raises(DamagedFile, match="MORSE_WEIGHTS.* have sha256 .*, expected 0000.*; get https") as error:
         load_extractor({"kind": "inception", "sha256": "0" * 64})

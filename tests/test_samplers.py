@@ -1,5 +1,6 @@
 """Every registered sampler: calls, times, orders of convergence on a Gaussian, and parity with diffusers."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +16,7 @@ from morse.samplers import SAMPLERS
 from morse.samplers.ddim import ddim_step
 from morse.samplers.dpm_solver import fast_orders
 from morse.sampling import trajectory
+from morse.schedules import NoiseSchedule
 from morse.seeds import generator
 
 COUNTS = [*range(1, 31), 50, 100]
@@ -142,6 +144,17 @@ def test_order_of_convergence(name, end, counts, expected, schedule, gaussian, x
     errors = [(solve(sampler, gaussian, x) - gaussian.flow(x, sampler.times[0], end)).abs().max().item() for sampler in samplers]
     assert order(counts, errors) == pytest.approx(expected, abs=0.2)
     assert errors[-1] < 0.02
+
+
+@pytest.mark.parametrize("calls", [1, 2])
+def test_local_error_of_the_last_steps_of_dpm_solver(calls, schedule, gaussian, x):
+    """With one or two calls, a run is one step of that order; over ever shorter stretches of the schedule its h shrinks."""
+    lengths, errors = [], []
+    for steps in (5, 10, 20):
+        dash = replace(gaussian, schedule=NoiseSchedule(schedule.alphas_cumprod[300 : 300 + steps + 1]))
+        lengths.append(dash.schedule.log_snr(0) - dash.schedule.log_snr(steps))
+        errors.append((solve(SAMPLERS["dpm-solver"](dash.schedule, calls), dash, x) - dash.flow(x, steps, 0)).abs().max().item())
+    assert order(lengths, errors) == pytest.approx(-(calls + 1), abs=0.1)
 
 
 @pytest.mark.parametrize(("variance", "sign"), [("fixed_small", -1), ("fixed_large", 1)])

@@ -54,7 +54,19 @@ def test_clean_is_the_data_itself(schedule):
 
 @pytest.mark.parametrize(
     "values",
-    [[0.9], [], [[0.9, 0.5]], [0.5, 0.9], [0.9, 0.9], [1.0, 0.5], [0.9, 0.0], [0.9, -0.1], [0.9, float("nan"), 0.1], [float("nan")] * 2],
+    [
+        [0.9],
+        [],
+        [[0.9, 0.5]],
+        [[0.9], [0.5]],
+        [0.5, 0.9],
+        [0.9, 0.9],
+        [1.0, 0.5],
+        [0.9, 0.0],
+        [0.9, -0.1],
+        [0.9, float("nan"), 0.1],
+        [float("nan")] * 2,
+    ],
 )
 def test_other_sequences_are_refused(values):
     with pytest.raises(ValueError, match=r"strictly decreasing sequence inside \(0, 1\)$"):

@@ -131,6 +131,11 @@ def altered(path):
     path.write_bytes(content)
 
 
+def array(path):
+    with open(path, "wb") as file:
+        np.save(file, np.ones(3))
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -138,7 +143,7 @@ def altered(path):
         (altered, "damaged .*; delete the file and make it again"),
         (lambda path: path.write_bytes(b""), "damaged .*; delete the file and make it again"),
         (lambda path: path.write_text("no archive"), "damaged .*; delete the file and make it again"),
-        (lambda path: np.save(path.open("wb"), np.ones(3)), "damaged .*; delete the file and make it again"),
+        (array, "damaged .*; delete the file and make it again"),
         (lambda path: np.savez(path, mu=np.ones(3), sigma=np.eye(3)), "damaged .*; delete the file and make it again"),
         (lambda path: path.unlink(), "missing; restore it"),
     ],

@@ -2,12 +2,12 @@
 
 from adapter import job
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     import pandas as pd
 
     from morse import plots
 
-    files, outputs = snakemake.input, snakemake.output  # noqa: F821
+    files, outputs = snakemake.input, snakemake.output
     runs, speedups = pd.read_csv(files.runs), pd.read_csv(files.speedup)
     plots.save(plots.quality_curves(runs, "lsd", "Quality against time budget"), [outputs.lsd, outputs.svg])
     plots.save(plots.quality_curves(runs, "seconds_per_image", "Quality against wall-clock"), [outputs.wall])

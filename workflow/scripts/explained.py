@@ -3,13 +3,13 @@
 import numpy as np
 from adapter import device_of, job, write_json
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     from morse.data import load_split
     from morse.dot_training import GAP_EDGES, S_EDGES, ChainSettings, ChainSource, explained_residual
     from morse.zoo import load_dash, load_dot
 
-    config, data, files = snakemake.params, snakemake.params.data, snakemake.input  # noqa: F821
-    device = device_of(config.device, snakemake.threads)  # noqa: F821
+    config, data, files = snakemake.params, snakemake.params.data, snakemake.input
+    device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     dot = load_dot(config.card, dash, files.dot)
     images = load_split(data["file"], "test", data["size"], data["sha256"]).images
@@ -17,5 +17,5 @@ with job(snakemake):  # noqa: F821
     source = ChainSource(dash.network, dash.schedule, images, chains, device)
     cells, overall = explained_residual(dot, source, seed=0, batches=config.batches)
     cells = [[None if np.isnan(cell) else float(cell) for cell in row] for row in cells]
-    record = {"model": snakemake.wildcards.model, "overall": overall, "s_edges": S_EDGES, "gap_edges": GAP_EDGES, "explained": cells}  # noqa: F821
-    write_json(record, snakemake.output.record)  # noqa: F821
+    record = {"model": snakemake.wildcards.model, "overall": overall, "s_edges": S_EDGES, "gap_edges": GAP_EDGES, "explained": cells}
+    write_json(record, snakemake.output.record)

@@ -3,10 +3,10 @@
 import numpy as np
 from adapter import job, read_json
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     from morse import plots
 
-    record = read_json(snakemake.input.record)  # noqa: F821
+    record = read_json(snakemake.input.record)
     cells = np.array(record["explained"], dtype=float)
     title = f"What Dot explains, {record['model']}: {record['overall']:.2f} over all"
-    plots.save(plots.residual_heatmap(cells, record["s_edges"], record["gap_edges"], title), [snakemake.output.figure])  # noqa: F821
+    plots.save(plots.residual_heatmap(cells, record["s_edges"], record["gap_edges"], title), [snakemake.output.figure])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from adapter import job
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     from morse.zoo import prepare_dot
 
-    files, config = snakemake.input, snakemake.params  # noqa: F821
-    prepare_dot(config.card, Path(files.dash), Path(files.dot), Path(snakemake.output.dot), config.dot_sha256)  # noqa: F821
+    files, config = snakemake.input, snakemake.params
+    prepare_dot(config.card, Path(files.dash), Path(files.dot), Path(snakemake.output.dot), config.dot_sha256)

@@ -5,23 +5,23 @@ from pathlib import Path
 import numpy as np
 from adapter import job, write_json
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     from morse.files import write_atomically
     from morse.provenance import provenance
     from morse.records import make_record
     from morse.shards import load_shard
     from morse.statistics import Statistics
 
-    node, config, files = snakemake.wildcards, snakemake.params, snakemake.input  # noqa: F821
+    node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
     shards = [load_shard(path) for path in files.shards]
     statistics = [Statistics.load(path) for path in files.statistics]
     key = {axis: node[axis] for axis in ("model", "task", "sampler", "method")} | {"budget": int(node.budget), "seed": int(node.seed)}
     ratio = config.card["dot"]["ratio"] if node.method == "morse" else None
     made = make_record(key, config.card["scale"], config.images, ratio, shards, statistics, Statistics.load(files.reference))
-    write_json(made | {"provenance": provenance(shards[0].device)}, snakemake.output.record)  # noqa: F821
+    write_json(made | {"provenance": provenance(shards[0].device)}, snakemake.output.record)
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as file:
             np.savez_compressed(file, images=shards[0].images[: config.grid_images])
 
-    write_atomically(write, Path(snakemake.output.images))  # noqa: F821
+    write_atomically(write, Path(snakemake.output.images))

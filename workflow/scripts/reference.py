@@ -4,14 +4,14 @@ from pathlib import Path
 
 from adapter import device_of, job
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     from morse.data import load_split
     from morse.features import load_extractor
     from morse.statistics import Statistics
 
-    config, data = snakemake.params, snakemake.params.data  # noqa: F821
-    extractor = load_extractor(config.extractor, device_of(config.device, snakemake.threads))  # noqa: F821
+    config, data = snakemake.params, snakemake.params.data
+    extractor = load_extractor(config.extractor, device_of(config.device, snakemake.threads))
     split = load_split(data["file"], config.split, data["size"], data["sha256"])
     statistics = Statistics.empty(extractor.identity, split.identity, split.images.shape[1:], extractor.dim, groups=1)
     statistics.add(extractor(split.images), 0)
-    statistics.save(Path(snakemake.output.statistics))  # noqa: F821
+    statistics.save(Path(snakemake.output.statistics))

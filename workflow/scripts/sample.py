@@ -2,7 +2,7 @@
 
 from adapter import device_of, job
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     from morse.budget import dash_plan, morse_plan
     from morse.predictors import DashOnly, Morse
     from morse.samplers import SAMPLERS
@@ -10,8 +10,8 @@ with job(snakemake):  # noqa: F821
     from morse.shards import bounds, save_shard
     from morse.zoo import load_dash, load_dot
 
-    node, config, files = snakemake.wildcards, snakemake.params, snakemake.input  # noqa: F821
-    device = device_of(config.device, snakemake.threads)  # noqa: F821
+    node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
+    device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     budget = int(node.budget)
     if node.method == "morse":
@@ -24,4 +24,4 @@ with job(snakemake):  # noqa: F821
     first, count = bounds(config.images, config.shards, int(node.shard))
     caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
     shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption)
-    save_shard(shard, snakemake.output.shard)  # noqa: F821
+    save_shard(shard, snakemake.output.shard)

@@ -5,16 +5,16 @@ from pathlib import Path
 
 from adapter import job, read_json
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     from morse.files import write_atomically
     from morse.results import check_one_code, runs_table, speedup_summary, speedup_table
 
-    files, outputs = snakemake.input, snakemake.output  # noqa: F821
+    files, outputs = snakemake.input, snakemake.output
     latencies = {record["model"]: record for record in map(read_json, files.latencies)}
     runs = runs_table([read_json(path) for path in files.records], latencies)
     if warning := check_one_code(runs):
         print(f"warning: {warning}", file=sys.stderr)
     speedups = speedup_table(runs)
-    tables = {outputs.runs: runs, outputs.speedup: speedups, outputs.summary: speedup_summary(speedups, snakemake.params.max_quality)}  # noqa: F821
+    tables = {outputs.runs: runs, outputs.speedup: speedups, outputs.summary: speedup_summary(speedups, snakemake.params.max_quality)}
     for path, table in tables.items():
         write_atomically(lambda temporary, table=table: table.to_csv(temporary, index=False), Path(path))

@@ -4,13 +4,13 @@ from pathlib import Path
 
 from adapter import device_name, device_of, job, write_json
 
-with job(snakemake):  # noqa: F821
+with job(snakemake):
     from morse.data import load_split
     from morse.provenance import provenance
     from morse.zoo import train_classifier
 
-    config, data = snakemake.params, snakemake.params.data  # noqa: F821
-    device = device_of(config.device, snakemake.threads)  # noqa: F821
+    config, data = snakemake.params, snakemake.params.data
+    device = device_of(config.device, snakemake.threads)
     train, test = (load_split(data["file"], split, data["size"], data["sha256"]) for split in (config.recipe["split"], "test"))
-    made = train_classifier(config.recipe, train, test, Path(snakemake.output.weights), device)  # noqa: F821
-    write_json(made | {"provenance": provenance(device_name(device))}, snakemake.output.training)  # noqa: F821
+    made = train_classifier(config.recipe, train, test, Path(snakemake.output.weights), device)
+    write_json(made | {"provenance": provenance(device_name(device))}, snakemake.output.training)

@@ -1,0 +1,177 @@
+"""The workflow as a user meets it: run, killed, resumed, misconfigured. Each test works in a folder of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SMOKE = [ROOT / "config" / "config.yaml", ROOT / "config" / "smoke.yaml"]
+
+
+def command(folder, *arguments, configs=SMOKE):
+    workflow = ["-s", str(ROOT / "Snakefile"), "-d", str(folder), "--configfile", *map(str, configs)]
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--cores",
+        "2",
+        "--workflow-profile",
+        str(ROOT / "profiles" / "default"),
+        *arguments,
+        *workflow,
+    ]
+
+
+def snakemake(folder, *arguments, configs=SMOKE):
+    return subprocess.run(command(folder, *arguments, configs=configs), capture_output=True, text=True, timeout=900, check=False)
+
+
+def records(folder):
+    """Node -> the hash of its images, for all finished nodes."""
+    found = {}
+    for path in sorted((folder / "results" / "smoke" / "records").rglob("*.json")):
+        record = json.loads(path.read_text())
+        found[tuple(record["node"].values())] = record["images_sha256"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A whole smoke run, training included."""
+    folder = tmp_path_factory.mktemp("smoke")
+    made = snakemake(folder, "all", "zoo")
+    assert made.returncode == 0, made.stderr[-3000:]
+    return folder
+
+
+def planned(folder, *arguments, configs=SMOKE):
+    """Rule -> the number of its jobs in a dry run."""
+    made = snakemake(folder, "-n", "--quiet", "host", *arguments, configs=configs)
+    assert made.returncode == 0, made.stderr[-3000:]
+    rows = (line.split() for line in (made.stdout + made.stderr).splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def config_file(folder, **changes):
+    path = folder / "changes.yaml"
+    path.write_text(yaml.safe_dump(changes))
+    return [*SMOKE, path]
+
+
+@pytest.mark.slow
+def test_smoke_run_makes_every_product(finished):
+    results = finished / "results" / "smoke"
+    runs = pd.read_csv(results / "tables" / "runs.csv")
+    assert len(runs) == 6 and (runs["images"] == 24).all() and (runs["scale"] == "mini").all()
+    assert (runs["lsd_nominal"] <= runs["budget"]).all()
+    assert set(pd.read_csv(results / "tables" / "speedup.csv")["sampler"]) == {"ddim", "dpm-solver"}
+    for name in ("curves-lsd.png", "curves-wall.png", "speedup.png", "explained/cifar10-ddpm-mini.png"):
+        assert (results / "figures" / name).stat().st_size > 10_000
+    assert len(list((results / "figures" / "grids").rglob("*.png"))) == 2
+    assert "speedup" in (results / "notebooks" / "curves.ipynb").read_text()
+    for name in ("cifar10-ddpm-mini/dash", "cifar10-ddpm-mini/dot", "extractor/fashion-mnist"):
+        training = json.loads((results / "zoo" / f"{name}.json").read_text())
+        assert training["steps"] == 2 and training["provenance"]["code"]
+
+
+@pytest.mark.slow
+def test_temporary_samples_are_gone_and_nothing_is_planned_again(finished):
+    assert not list((finished / "results" / "smoke" / "samples").rglob("*.npz"))
+    assert planned(finished, "all", "zoo") == {}
+
+
+@pytest.mark.slow
+def test_a_budget_more_plans_only_its_own_nodes(finished):
+    experiment = yaml.safe_load(SMOKE[1].read_text())["experiments"][0]
+    more = [experiment | {"budgets": [3, 6, 9]}, *yaml.safe_load(SMOKE[1].read_text())["experiments"][1:]]
+    jobs = planned(finished, "all", configs=config_file(finished, experiments=more))
+    assert (jobs["sample"], jobs["statistics"], jobs["record"]) == (4, 4, 2)
+    assert "train_dot" not in jobs and "latency" not in jobs
+
+
+@pytest.mark.slow
+def test_a_killed_run_resumes_to_the_same_images(finished, tmp_path):
+    small = config_file(tmp_path, experiments=yaml.safe_load(SMOKE[1].read_text())["experiments"][:1])
+    running = subprocess.Popen(
+        command(tmp_path, "all", configs=small), start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    samples, deadline = tmp_path / "results" / "smoke" / "samples", time.monotonic() + 600
+    while len(list(samples.rglob("shard=*.npz"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+        assert running.poll() is None, "the run ended before it could be killed"
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    assert len(records(tmp_path)) < 4
+    assert snakemake(tmp_path, "--unlock", configs=small).returncode == 0
+    made = snakemake(tmp_path, "all", configs=small)
+    assert made.returncode == 0, made.stderr[-3000:]
+    expected = {node: images for node, images in records(finished).items() if node[2] == "ddim"}
+    assert records(tmp_path) == expected
+    assert not list((tmp_path / "results").rglob("*.partial"))
+
+
+def error_of(made):
+    """The line that tells what is wrong."""
+    assert made.returncode != 0
+    lines = [line for line in made.stderr.splitlines() if any(word in line for word in ("unknown", "missing", "damaged", "configuration:"))]
+    assert lines, made.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"imagess": 3}, "unknown key 'imagess'; did you mean 'images'?"),
+        ({"images": "many"}, "images: 'many' is not of type 'integer'"),
+        ({"images": 1}, "images: 1 are fewer than"),
+        ({"overrides": {"models": {"cifar10-ddpm-min": {}}}}, "unknown model 'cifar10-ddpm-min'; did you mean 'cifar10-ddpm-mini'?"),
+        ({"overrides": {"models": {"cifar10-ddpm-mini": {"dot": {"rnak": 3}}}}}, "unknown key 'rnak'; did you mean 'rank'?"),
+        (
+            {"overrides": {"models": {"cifar10-ddpm-mini": {"dash": {"file": "resources/zoo/lost"}}}}},
+            "resources/zoo/lost is missing; restore",
+        ),
+    ],
+)
+def test_a_faulty_configuration_stops_with_one_line(tmp_path, changes, message):
+    assert message in error_of(snakemake(tmp_path, "-n", configs=config_file(tmp_path, **changes)))
+
+
+@pytest.mark.parametrize(("axis", "name", "near"), [("models", "cifar-ddpm-mini", "cifar10-ddpm-mini"), ("samplers", "dim", "ddim")])
+def test_an_unknown_name_stops_with_the_nearest_one(tmp_path, axis, name, near):
+    experiment = yaml.safe_load(SMOKE[1].read_text())["experiments"][0] | {axis: [name]}
+    made = snakemake(tmp_path, "-n", configs=config_file(tmp_path, experiments=[experiment]))
+    assert f"unknown {axis[:-1]} {name!r}; did you mean {near!r}?" in error_of(made)
+
+
+@pytest.mark.slow
+def test_a_damaged_shard_stops_with_one_line(tmp_path):
+    experiment = yaml.safe_load(SMOKE[1].read_text())["experiments"][0] | {"methods": ["baseline"], "budgets": [3]}
+    configs = config_file(tmp_path, experiments=[experiment])
+    node = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=baseline/budget=3/seed=0"
+    shard = f"results/smoke/samples/{node}/shard=0.npz"
+    assert snakemake(tmp_path, "--notemp", shard, configs=configs).returncode == 0
+    with np.load(tmp_path / shard) as file:
+        assert file["images"].shape == (12, 1, 32, 32)
+    whole = (tmp_path / shard).read_bytes()
+    (tmp_path / shard).write_bytes(whole[: len(whole) // 2])
+    made = snakemake(tmp_path, "--notemp", f"results/smoke/statistics/{node}/shard=0.npz", configs=configs)
+    line = error_of(made)
+    assert shard in line and "delete it and run again" in line
+
+
+@pytest.mark.slow
+def test_altered_weights_stop_with_one_line(tmp_path):
+    override = {"models": {"cifar10-ddpm-mini": {"dash": {"sha256": "0" * 64}}}}
+    node = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=baseline/budget=3/seed=0"
+    made = snakemake(tmp_path, f"results/smoke/samples/{node}/shard=0.npz", configs=config_file(tmp_path, overrides=override))
+    assert "dash.safetensors is damaged: sha256" in error_of(made)
