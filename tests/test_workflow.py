@@ -123,7 +123,8 @@ def test_a_killed_run_resumes_to_the_same_images(finished, tmp_path):
 def error_of(made):
     """The line that tells what is wrong."""
     assert made.returncode != 0
-    lines = [line for line in made.stderr.splitlines() if any(word in line for word in ("unknown", "missing", "damaged", "configuration:"))]
+    signs = ("unknown", "missing", "damaged", "configuration:")
+    lines = [line for line in made.stderr.splitlines() if any(sign in line for sign in signs)]
     assert lines, made.stderr
     return lines[0]
 
