@@ -36,6 +36,7 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
 
     Raises:
         RuntimeError: if other than the stated number of calls were made.
+        FloatingPointError: if a sample is not finite; as uint8 it would be a black pixel that nobody notices.
     """
     shape, device = x.shape[1:], x.device
 
@@ -49,6 +50,8 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
     made = predictor.calls.dash + predictor.calls.dot
     if made != sampler.calls:
         raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {made} were made")
+    if not torch.isfinite(x).all():
+        raise FloatingPointError(f"a sample is not finite after {made} network calls; check the weights and the sampler")
     return x
 
 

@@ -7,6 +7,7 @@ import torch
 from morse.budget import dash_plan, morse_plan
 from morse.predictors import Calls, DashOnly, Morse
 from morse.samplers import SAMPLERS
+from morse.samplers.ddim import DDIM
 from morse.sampling import draw, sample, to_uint8, trajectory
 from morse.seeds import generator
 
@@ -125,3 +126,11 @@ def test_uint8_rounds_to_the_nearest():
         made = to_uint8((levels + shift) / 127.5 - 1)
         assert made.dtype == np.uint8
         assert made.tolist() == list(range(256))
+
+
+def test_a_sample_that_is_not_finite_is_refused(schedule, x):
+    def broken(x, t):
+        return torch.full_like(x, float("nan"))
+
+    with pytest.raises(FloatingPointError, match="not finite after 3 network calls"):
+        trajectory(DashOnly(broken), DDIM(schedule, 3), x, [])
