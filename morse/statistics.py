@@ -146,7 +146,7 @@ class Statistics:
                 n, total, outer = file["n"], file["sum"], file["outer"]
             if (*total.shape, total.shape[-1]) != outer.shape or n.shape != total.shape[:1]:
                 raise ValueError("arrays of unlike shapes")
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             reason = str(error).partition("\n")[0]
             raise DamagedFile(f"statistics {path} are damaged ({reason}); delete the file and make it again with its rule") from error
         return cls(*words, n, total, outer)

@@ -56,10 +56,10 @@ def finished(tmp_path_factory):
 
 def planned(folder, *arguments, configs=SMOKE):
     """Rule -> the number of its jobs in a dry run."""
-    made = snakemake(folder, "-n", "--quiet", "host", *arguments, configs=configs)
+    made = snakemake(folder, "-n", *arguments, configs=configs)
     assert made.returncode == 0, made.stderr[-3000:]
     rows = (line.split() for line in (made.stdout + made.stderr).splitlines())
-    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[0].isidentifier() and row[1].isdigit()}
 
 
 def config_file(folder, **changes):
@@ -120,13 +120,12 @@ def test_a_killed_run_resumes_to_the_same_images(finished, tmp_path):
     assert not list((tmp_path / "results").rglob("*.partial"))
 
 
-def error_of(made):
-    """The line that tells what is wrong."""
+def assert_stops_with(made, message):
+    """The run failed, and one line says why."""
     assert made.returncode != 0
-    signs = ("unknown", "missing", "damaged", "configuration:")
-    lines = [line for line in made.stderr.splitlines() if any(sign in line for sign in signs)]
-    assert lines, made.stderr
-    return lines[0]
+    output = made.stdout + made.stderr  # a dry run logs to stdout
+    assert any(message in line for line in output.splitlines()), output
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize(
@@ -144,14 +143,14 @@ def error_of(made):
     ],
 )
 def test_a_faulty_configuration_stops_with_one_line(tmp_path, changes, message):
-    assert message in error_of(snakemake(tmp_path, "-n", configs=config_file(tmp_path, **changes)))
+    assert_stops_with(snakemake(tmp_path, "-n", configs=config_file(tmp_path, **changes)), message)
 
 
 @pytest.mark.parametrize(("axis", "name", "near"), [("models", "cifar-ddpm-mini", "cifar10-ddpm-mini"), ("samplers", "dim", "ddim")])
 def test_an_unknown_name_stops_with_the_nearest_one(tmp_path, axis, name, near):
     experiment = yaml.safe_load(SMOKE[1].read_text())["experiments"][0] | {axis: [name]}
     made = snakemake(tmp_path, "-n", configs=config_file(tmp_path, experiments=[experiment]))
-    assert f"unknown {axis[:-1]} {name!r}; did you mean {near!r}?" in error_of(made)
+    assert_stops_with(made, f"unknown {axis[:-1]} {name!r}; did you mean {near!r}?")
 
 
 @pytest.mark.slow
@@ -166,8 +165,7 @@ def test_a_damaged_shard_stops_with_one_line(tmp_path):
     whole = (tmp_path / shard).read_bytes()
     (tmp_path / shard).write_bytes(whole[: len(whole) // 2])
     made = snakemake(tmp_path, "--notemp", f"results/smoke/statistics/{node}/shard=0.npz", configs=configs)
-    line = error_of(made)
-    assert shard in line and "delete it and run again" in line
+    assert_stops_with(made, f"error in statistics: shard {shard} is damaged")
 
 
 @pytest.mark.slow
@@ -175,4 +173,4 @@ def test_altered_weights_stop_with_one_line(tmp_path):
     override = {"models": {"cifar10-ddpm-mini": {"dash": {"sha256": "0" * 64}}}}
     node = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=baseline/budget=3/seed=0"
     made = snakemake(tmp_path, f"results/smoke/samples/{node}/shard=0.npz", configs=config_file(tmp_path, overrides=override))
-    assert "dash.safetensors is damaged: sha256" in error_of(made)
+    assert_stops_with(made, "dash.safetensors is damaged: sha256")
