@@ -9,7 +9,8 @@ import torch
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator seeded by the whole numbers of ``key``, for example (run seed, image index).
 
-    Keys that differ give independent streams (NumPy's SeedSequence hashes them).
+    Keys of one length that differ give independent streams (NumPy's SeedSequence hashes them); a longer key that only adds
+    zeros at the end is the same key.
     """
     seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
     return torch.Generator(device).manual_seed(seed)
