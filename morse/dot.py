@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morse.imports import without_optional_packages
+from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
 
-with without_optional_packages("peft", "transformers", "accelerate", "torchvision"):
+with without_optional_packages(*DIFFUSERS_EXTRAS):
     from diffusers.models.embeddings import TimestepEmbedding
     from diffusers.models.resnet import ResnetBlock2D
     from diffusers.models.unets.unet_2d import UNet2DModel

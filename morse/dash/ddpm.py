@@ -12,10 +12,10 @@ from typing import Any
 from torch import Tensor
 
 from morse.dash import Dash
-from morse.imports import without_optional_packages
+from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
 from morse.schedules import NoiseSchedule
 
-with without_optional_packages("peft", "transformers", "accelerate", "torchvision"):
+with without_optional_packages(*DIFFUSERS_EXTRAS):
     from diffusers.models.unets.unet_2d import UNet2DModel
 
 FAMILY = {
