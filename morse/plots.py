@@ -97,6 +97,8 @@ def quality_curves(runs: pd.DataFrame, clock: str = "lsd", title: str | None = N
                 axes.errorbar(curve[clock], curve["quality"], error, label=label, markersize=4, linewidth=1.2, capsize=2, **style)
             axes.set_xlabel(CLOCKS[clock]["label"])
             axes.set_ylabel(points["metric"].iloc[0])
+            low, high = np.log(axes.get_ylim())
+            axes.set_ylim(top=np.exp(high + 0.2 * (high - low)))  # room for the text above the curves
             for which in "xy":
                 _plain_log_ticks(axes, which)
             mean = summaries[(summaries[CURVE] == list(key[:3])).all(axis=1)] if len(summaries) else summaries
