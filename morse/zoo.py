@@ -104,7 +104,7 @@ def train_dot(card: Card, dash_weights: Path, images: np.ndarray, output: Path, 
         calibrate_scale(dot.scale, source, settings.seed)
     made_of = {"dash": sha256(dash_weights), "recipe": dict(recipe)}
     made = train(dot, dot_loss(dot, source), settings, resume, "Dot", made_of)
-    _write(own_state(dot), output, dash=sha256(dash_weights))
+    _write(own_state(dot), output, dash=made_of["dash"])
     return made | {"seconds": time.monotonic() - started, "sha256": sha256(output), "recipe": dict(recipe)}
 
 

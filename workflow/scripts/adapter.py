@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, TextIO
 from morse.files import DamagedFile, write_atomically
 
 EXPECTED = (DamagedFile, ValueError, KeyError, FloatingPointError)
-"""Errors of input; what they say is enough, and where they were raised is in the log."""
+"""Errors of input; what they say is enough. Others keep their traceback."""
 
 
 class _Both:
@@ -36,13 +35,12 @@ class _Both:
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
     """Runs a script's body: stderr goes to the log too, and an error of input ends it with one line and exit code 1."""
-    with open(snakemake.log[0], "w") as log:
+    with open(snakemake.log[0], "w", buffering=1) as log:  # by lines, as os._exit below flushes nothing
         terminal = sys.stderr
         sys.stderr = _Both(terminal, log)
         try:
             yield
         except EXPECTED as error:
-            traceback.print_exc(file=log)
             line = f"error in {snakemake.rule}: {error}"
             print(line, file=log)
             terminal.write(f"\n{line}\n")
