@@ -7,15 +7,13 @@ than row by row for Fashion-MNIST, whose garments vary less downwards than acros
 from __future__ import annotations
 
 import lzma
-import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from morse.files import DamagedFile, require, write_atomically
+from morse.files import open_npz, write_atomically
 
 
 @dataclass(frozen=True)
@@ -64,14 +62,11 @@ def load_split(path: Path | str, split: str, size: int, expected_sha256: str | N
         DamagedFile: for a missing, unreadable or altered file, or one without that split.
         ValueError: if the images are larger than ``size`` or cannot be centred in it.
     """
-    path = require(path, expected_sha256, "data set")
-    try:
-        with open(path, "rb") as stream, np.load(stream) as file:  # np.load(path) leaves a damaged file open
-            shape, labels = file[f"{split}_shape"], file[f"{split}_labels"]
-            columns = lzma.decompress(file[f"{split}_images_xz"].tobytes())
+    path = Path(path)
+    with open_npz(path, f"split {split!r} of data set", "restore or remake the file", expected_sha256) as file:
+        shape, labels = file[f"{split}_shape"], file[f"{split}_labels"]
+        columns = lzma.decompress(file[f"{split}_images_xz"].tobytes())
         images = np.frombuffer(columns, np.uint8).reshape(shape).swapaxes(-1, -2)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
-        raise DamagedFile(f"data set {path} has no readable split {split!r}: {error}") from error
     if images.ndim == 3:
         images = images[:, None]
     margin = size - images.shape[-1]

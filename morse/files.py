@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+import numpy as np
+from numpy.lib.npyio import NpzFile
 
 
 class DamagedFile(RuntimeError):
@@ -29,6 +33,26 @@ def require(path: Path | str, expected: str | None = None, what: str = "file") -
     if expected is not None and (found := sha256(path)) != expected:
         raise DamagedFile(f"{what} {path} is damaged: sha256 {found[:12]}..., expected {expected[:12]}...; restore or remake it")
     return path
+
+
+@contextmanager
+def open_npz(path: Path | str, what: str, mend: str, expected: str | None = None) -> Iterator[NpzFile]:
+    """The .npz file's arrays; whatever goes wrong while they are read and put to use tells of a damaged file.
+
+    Args:
+        what, mend: of the message "{what} {path} is damaged (...); {mend}".
+        expected: its SHA-256; unchecked where None.
+
+    Raises:
+        DamagedFile: one line that names the file and the mend.
+    """
+    path = require(path, expected, what)
+    try:
+        with open(path, "rb") as stream, np.load(stream) as file:  # np.load(path) leaves a damaged file open
+            yield file
+    except Exception as error:  # NumPy, zipfile and zlib raise some ten types for damaged bytes
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise DamagedFile(f"{what} {path} is damaged ({reason}); {mend}") from error
 
 
 def write_atomically(write: Callable[[Path], None], path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from morse.files import DamagedFile, require, write_atomically
+from morse.files import open_npz, write_atomically
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,6 @@ def load_shard(path: Path | str) -> Shard:
     Raises:
         DamagedFile: one line that names the file and the mend.
     """
-    require(path, what="shard")
-    try:
-        with open(path, "rb") as opened, np.load(opened) as file:
-            dash, dot = (int(n) for n in file["calls"])
-            return Shard(file["images"], int(file["first"]), float(file["seconds"]), dash, dot, str(file["device"]) or None)
-    except Exception as error:  # zipfile and NumPy raise some ten types for damaged bytes
-        reason = " ".join(str(error).split())
-        raise DamagedFile(f"shard {path} is damaged ({reason}); delete it and run again, it is sampled anew") from error
+    with open_npz(path, "shard", "delete it and run again, it is sampled anew") as file:
+        dash, dot = (int(n) for n in file["calls"])
+        return Shard(file["images"], int(file["first"]), float(file["seconds"]), dash, dot, str(file["device"]) or None)

@@ -11,13 +11,12 @@ mean exceeds the variance, which is nothing for the features of networks (a fact
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from morse.files import DamagedFile, require, write_atomically
+from morse.files import open_npz, write_atomically
 
 GROUPS = 20
 
@@ -139,14 +138,9 @@ class Statistics:
         Raises:
             DamagedFile: for a file that is missing, altered, unreadable or not of statistics; one line that names the mend.
         """
-        path = require(path, expected_sha256, "statistics")
-        try:
-            with open(path, "rb") as content, np.load(content) as file:  # np.load(path) leaves a damaged file open
-                words = str(file["extractor"]), str(file["data"]), tuple(file["image_shape"].tolist())
-                n, total, outer = file["n"], file["sum"], file["outer"]
+        with open_npz(path, "file of statistics", "delete it and make it again with its rule", expected_sha256) as file:
+            words = str(file["extractor"]), str(file["data"]), tuple(file["image_shape"].tolist())
+            n, total, outer = file["n"], file["sum"], file["outer"]
             if (*total.shape, total.shape[-1]) != outer.shape or n.shape != total.shape[:1]:
                 raise ValueError("arrays of unlike shapes")
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-            reason = str(error).partition("\n")[0]
-            raise DamagedFile(f"statistics {path} are damaged ({reason}); delete the file and make it again with its rule") from error
         return cls(*words, n, total, outer)

@@ -1,14 +1,14 @@
 """Images of runs -> one grid, a row each."""
 
-import numpy as np
 from adapter import job
 
 with job(snakemake):
     from morse import plots
+    from morse.files import open_npz
 
     rows = []
     for caption, path in zip(snakemake.params.captions, snakemake.input.images, strict=True):
-        with np.load(path) as file:
+        with open_npz(path, "file of images", "delete it and run again") as file:
             rows.append((f"{caption} LSD", file["images"]))
     node = snakemake.wildcards
     plots.save(plots.image_grid(rows, f"{node.model}, {node.sampler}: the same noise in each column"), [snakemake.output.grid])
