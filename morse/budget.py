@@ -13,6 +13,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+MIN_MORSE_BUDGET = 2
+"""LSD: one call of Dash and one LSD of Dot's."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -73,8 +76,9 @@ def morse_plan(budget: int, ratio: float, dot_share: float) -> Plan:
     Raises:
         ValueError: if the budget holds no call of Dash beside one LSD of Dot's, or Dot is no faster than Dash.
     """
-    if budget < 2:
-        raise ValueError(f"a budget of {budget} LSD is too small for Morse: one call of Dash and one LSD of Dot's make 2")
+    if budget < MIN_MORSE_BUDGET:
+        needs = f"one call of Dash and one LSD of Dot's make {MIN_MORSE_BUDGET}"
+        raise ValueError(f"a budget of {budget} LSD is too small for Morse: {needs}")
     if not 1.0 < ratio < math.inf:
         raise ValueError(f"the ratio N is {ratio:g}, not a finite number above 1: Dot must be faster than Dash")
     if not 0.0 < dot_share < 1.0:

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
 
+from morse.budget import MIN_MORSE_BUDGET
 from morse.registry import unknown
 
 AXES = ("model", "task", "sampler", "method", "budget", "seed")
 METHODS = ("baseline", "morse")
-MIN_MORSE_BUDGET = 2
-"""LSD: one call of Dash and one LSD of Dot's."""
 
 
 def nodes(experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ for each time of a run, in order; :meth:`begin` starts the next batch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from morse.budget import Plan
+from morse.schedules import NoiseSchedule
 
 DashFunction = Callable[[Tensor, Tensor], Tensor]
 """(x (B, C, H, W), t (B,)) -> eps (B, C, H, W)."""
@@ -40,6 +42,10 @@ class Predictor(Protocol):
     def __call__(self, x: Tensor, t: float) -> Tensor:
         """The noise estimate of x (B, C, H, W) at time t."""
 
+    def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
+        """Told by the loop that the sampler has put fresh noise (B, C, H, W) into the sample: of the sample's noise, whose
+        standard deviation is sigma_t, it is the part ``share`` (in the standard deviation)."""
+
 
 def labels(x: Tensor, t: float) -> Tensor:
     """t for each image of the batch: (B,), in float32 as networks embed it."""
@@ -60,6 +66,9 @@ class DashOnly:
         self.calls.dash += 1
         return self.dash(x, labels(x, t))
 
+    def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
+        """Dash sees the sample itself: nothing to do."""
+
 
 class Morse:
     r"""Dash where the plan says so, elsewhere Dash's last estimate plus Dot's residual.
@@ -67,6 +76,14 @@ class Morse:
     .. math:: z_t = \theta(x_t, t) \quad \text{or} \quad z_t = z_s + \eta(x_s, x_t, z_s, s, t)
 
     with s the latest time of Dash (arXiv 2506.18251, section 3.2).
+
+    A stochastic sampler exchanges a part of the sample's noise in every step, of which neither :math:`x_s` nor :math:`z_s` knows. What
+    Morse remembers follows: with fresh noise n as the share c of the noise,
+
+    .. math:: z_s \leftarrow \sqrt{1 - c^2}\, z_s + c\, n, \qquad x_s \leftarrow \alpha_s \hat x_s + \sigma_s z_s,
+
+    the clean estimate :math:`\hat x_s` kept. Then x_t lies again on a deterministic step from x_s, the kind that Dot was trained on.
+    The paper does not say what it does here.
 
     Raises:
         ValueError: when called more often than the plan has calls.
@@ -78,7 +95,7 @@ class Morse:
 
     def begin(self) -> None:
         self.calls = Calls()
-        self._last: tuple[Tensor, Tensor, Tensor] | None = None
+        self._last: tuple[Tensor, Tensor, float] | None = None
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
         index, now = self.calls.dash + self.calls.dot, labels(x, t)
@@ -87,8 +104,14 @@ class Morse:
         if self._last is None or self.plan.dash[index]:
             self.calls.dash += 1
             eps = self.dash(x, now)
-            self._last = x, eps, now
+            self._last = x, eps, t
             return eps
         self.calls.dot += 1
         x_s, eps_s, s = self._last
-        return eps_s + self.dot(x_s, x, eps_s, s, now)
+        return eps_s + self.dot(x_s, x, eps_s, labels(x, s), now)
+
+    def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
+        x_s, eps_s, s = self._last
+        share = min(share, 1.0)  # DDPM's larger variance exceeds the noise in the last steps
+        eps = math.sqrt(1.0 - share**2) * eps_s + share * noise
+        self._last = x_s + schedule.sigma(s) * (eps - eps_s), eps, s

@@ -39,14 +39,20 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
         FloatingPointError: if a sample is not finite; as uint8 it would be a black pixel that nobody notices.
     """
     shape, device = x.shape[1:], x.device
+    drawn = torch.empty(0)
 
     def noise() -> Tensor:
-        return draw(generators, shape, device)
+        nonlocal drawn
+        drawn = draw(generators, shape, device)
+        return drawn
 
     predictor.begin()
     state = None
     for index, t in enumerate(sampler.times):
         x, state = sampler.step(index, x, predictor(x, t), state, noise)
+        if fresh := sampler.fresh_noise(index):
+            share = fresh / sampler.schedule.sigma(sampler.times[index + 1])
+            predictor.renew_noise(drawn, share, sampler.schedule)
     made = predictor.calls.dash + predictor.calls.dot
     if made != sampler.calls:
         raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {made} were made")

@@ -84,20 +84,21 @@ def linear(num_train_timesteps: int = 1000, beta_start: float = 1e-4, beta_end: 
     return NoiseSchedule(np.cumprod(1.0 - betas))
 
 
-SCHEDULES = Registry("noise schedule", {"linear": "morse.schedules:linear"})
+def scaled_linear(num_train_timesteps: int = 1000, beta_start: float = 0.00085, beta_end: float = 0.012) -> NoiseSchedule:
+    """Latent diffusion's schedule: the square root of beta linear in the step (Rombach et al. 2022, arXiv 2112.10752)."""
+    betas = np.linspace(math.sqrt(beta_start), math.sqrt(beta_end), num_train_timesteps, dtype=np.float64) ** 2
+    return NoiseSchedule(np.cumprod(1.0 - betas))
+
+
+def cosine(num_train_timesteps: int = 4000, max_beta: float = 0.999) -> NoiseSchedule:
+    """Improved DDPM's: alpha_bar follows a squared cosine, each beta at most ``max_beta`` (Nichol & Dhariwal 2021, arXiv 2102.09672)."""
+    edges = np.cos((np.arange(num_train_timesteps + 1) / num_train_timesteps + 0.008) / 1.008 * math.pi / 2.0) ** 2
+    betas = np.minimum(1.0 - edges[1:] / edges[:-1], max_beta)
+    return NoiseSchedule(np.cumprod(1.0 - betas))
+
+
+SCHEDULES = Registry(
+    "noise schedule",
+    {"linear": "morse.schedules:linear", "scaled-linear": "morse.schedules:scaled_linear", "cosine": "morse.schedules:cosine"},
+)
 """Name in a model card -> function of its settings that returns the schedule."""
-
-
-def uniform_times(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Times t_1 > ... > t_calls of a DDIM-like sampler: ``i * (T // calls)`` for i = calls - 1 ... 0.
-
-    The grid of diffusers' ``timestep_spacing="leading"`` without offset; the DDIM authors' own where ``calls`` divides T.
-    Always ``calls`` times, unlike ``range(0, T, T // calls)``, which has more where ``calls`` does not divide T.
-
-    Raises:
-        ValueError: if more calls than T are asked for, or fewer than one.
-    """
-    total = schedule.num_train_timesteps
-    if not 1 <= calls <= total:
-        raise ValueError(f"a uniform grid over {total} steps has 1 to {total} calls, not {calls}")
-    return [float(i * (total // calls)) for i in reversed(range(calls))]

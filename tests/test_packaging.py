@@ -17,8 +17,8 @@ ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"pytorch": "torch"}
 
 LAYERS = {
-    "registry": 0, "files": 0, "imports": 0, "seeds": 0, "provenance": 0, "validation": 0, "matrix": 0,
-    "schedules": 1, "budget": 1, "shards": 1,
+    "registry": 0, "files": 0, "imports": 0, "seeds": 0, "provenance": 0, "validation": 0,
+    "schedules": 1, "grids": 1, "budget": 1, "matrix": 1, "shards": 1,
     "samplers": 2, "dash": 2, "data": 2, "features": 2, "statistics": 2,
     "dot": 3, "predictors": 3, "metrics": 3,
     "training": 4, "objectives": 4, "dot_training": 4, "sampling": 4, "latency": 4, "records": 4,

@@ -10,6 +10,7 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 
 from morse.budget import dash_plan, morse_plan
+from morse.grids import GRIDS
 from morse.predictors import DashOnly, Morse
 from morse.registry import UnknownName
 from morse.samplers import SAMPLERS
@@ -21,6 +22,9 @@ from morse.seeds import generator
 
 COUNTS = [*range(1, 31), 50, 100]
 ON_A_GRID = ["ddpm", "ddim"]
+OPTIONS = {"lcm": {"original_steps": 100}}  # of the tests with many calls
+STOCHASTIC = ["ddpm", "lcm"]
+UNCLIPPED = {"ddpm": {"clip": False}}
 
 every_sampler = pytest.mark.parametrize("name", list(SAMPLERS))
 
@@ -49,7 +53,7 @@ def order(calls, errors):
 @every_sampler
 @pytest.mark.parametrize("calls", COUNTS)
 def test_a_run_makes_exactly_the_stated_calls(name, calls, schedule, gaussian, x):
-    sampler, predictor = SAMPLERS[name](schedule, calls), DashOnly(gaussian)
+    sampler, predictor = SAMPLERS[name](schedule, calls, **OPTIONS.get(name, {})), DashOnly(gaussian)
     assert len(sampler.times) == calls
     assert run(predictor, sampler, x[:1]).isfinite().all()
     assert (predictor.calls.dash, predictor.calls.dot) == (calls, 0)
@@ -58,7 +62,7 @@ def test_a_run_makes_exactly_the_stated_calls(name, calls, schedule, gaussian, x
 @every_sampler
 @pytest.mark.parametrize("calls", COUNTS)
 def test_times_fall_within_the_schedule(name, calls, schedule):
-    times = SAMPLERS[name](schedule, calls).times
+    times = SAMPLERS[name](schedule, calls, **OPTIONS.get(name, {})).times
     assert all(s < t for t, s in pairwise(times))
     assert 0 <= times[-1] and times[0] <= schedule.num_train_timesteps - 1
 
@@ -77,6 +81,37 @@ def test_a_plan_of_dash_alone_is_the_baseline(name, schedule, gaussian, x):
 
 
 @every_sampler
+def test_fresh_noise_is_what_a_step_adds(name, schedule, gaussian, x):
+    sampler, state, found, one = SAMPLERS[name](schedule, 9), None, [], torch.ones_like(x)
+    for index, t in enumerate(sampler.times):
+        eps = gaussian(x, torch.full((len(x),), t))
+        quiet, _ = sampler.step(index, x, eps, state, zero_noise)
+        noisy, state = sampler.step(index, x, eps, state, lambda: one)
+        found.append(sampler.fresh_noise(index))
+        torch.testing.assert_close(noisy - quiet, torch.full_like(x, found[-1]), rtol=1e-9, atol=1e-12)
+        x = noisy
+    assert any(found) == (name in STOCHASTIC) and found[-1] == 0
+
+
+@pytest.mark.parametrize("name", ON_A_GRID)
+def test_a_zero_dot_keeps_the_last_estimate_of_the_clean_image(name, schedule, gaussian, x):
+    """Which is to use the last estimate of the noise again, where a first-order sampler adds none."""
+    plan = morse_plan(6, 4.0, 0.5)
+    sampler = SAMPLERS[name](schedule, len(plan.dash), **UNCLIPPED.get(name, {}))
+    asked, cleans = iter(plan.dash), []
+
+    def again(x, t):
+        alpha, sigma = schedule.alpha(t[0].item()), schedule.sigma(t[0].item())
+        eps = gaussian(x, t) if next(asked) else (x - alpha * cleans[-1]) / sigma
+        cleans.append((x - sigma * eps) / alpha)
+        return eps
+
+    morse = run(Morse(gaussian, lambda x_s, x_t, eps_s, s, t: torch.zeros_like(eps_s), plan), sampler, x)
+    torch.testing.assert_close(morse, run(DashOnly(again), sampler, x), rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(morse, run(DashOnly(gaussian), sampler, x), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["ddim", "dpm-solver"])
 def test_a_zero_dot_uses_the_last_estimate_again(name, schedule, gaussian, x):
     plan = morse_plan(6, 4.0, 0.5)
     sampler = SAMPLERS[name](schedule, len(plan.dash))
@@ -88,14 +123,29 @@ def test_a_zero_dot_uses_the_last_estimate_again(name, schedule, gaussian, x):
 
     morse = run(Morse(gaussian, lambda x_s, x_t, eps_s, s, t: torch.zeros_like(eps_s), plan), sampler, x)
     assert torch.equal(morse, run(DashOnly(again), sampler, x))
-    assert not torch.allclose(morse, run(DashOnly(gaussian), sampler, x))
+
+
+@pytest.mark.parametrize("name", ON_A_GRID)
+def test_dot_sees_deterministic_steps(name, schedule, gaussian, x):
+    """x_t is a DDIM step from the x_s and eps_s that Dot is told, while its own residual is zero; of first-order samplers."""
+    plan = morse_plan(6, 1.5, 0.5)
+    sampler, found = SAMPLERS[name](schedule, len(plan.dash), **UNCLIPPED.get(name, {})), []
+
+    def dot(x_s, x_t, eps_s, s, t):
+        found.append((ddim_step(schedule, x_s, eps_s, s[0].item(), t[0].item()), x_t))
+        return torch.zeros_like(eps_s)
+
+    run(Morse(gaussian, dot, plan), sampler, x)
+    for expected, x_t in found:
+        torch.testing.assert_close(x_t, expected, rtol=1e-5, atol=1e-5)
+    assert len(found) == plan.dot_calls > 2
 
 
 @every_sampler
 def test_a_perfect_dot_is_the_fine_baseline(name, schedule, gaussian, x):
     plan = morse_plan(6, 4.0, 0.5)
     sampler = SAMPLERS[name](schedule, len(plan.dash))
-    morse = run(Morse(gaussian, lambda x_s, x_t, eps_s, s, t: gaussian(x_t, t) - gaussian(x_s, s), plan), sampler, x)
+    morse = run(Morse(gaussian, lambda x_s, x_t, eps_s, s, t: gaussian(x_t, t) - eps_s, plan), sampler, x)
     torch.testing.assert_close(morse, run(DashOnly(gaussian), sampler, x), rtol=1e-9, atol=0)
 
 
@@ -204,6 +254,43 @@ def test_fast_orders_spend_every_call(calls):
 
 def test_fast_orders_end_as_the_authors_do():
     assert [fast_orders(calls) for calls in (6, 7, 8, 9)] == [[3, 2, 1], [3, 3, 1], [3, 3, 2], [3, 3, 2, 1]]
+
+
+@pytest.mark.parametrize("eta", [0.3, 1.0])
+@pytest.mark.parametrize("calls", [1, 5, 10, 50])
+def test_stochastic_ddim_is_diffusers_ddim(eta, calls, schedule, gaussian, x):
+    theirs = DDIMScheduler(
+        beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading"
+    )
+    ours = SAMPLERS["ddim"](schedule, calls, eta=eta)
+    theirs.set_timesteps(calls)
+    theirs.alphas_cumprod = torch.from_numpy(schedule.alphas_cumprod)
+    state = None
+    for index, t in enumerate(theirs.timesteps):
+        z, eps = torch.randn(x.shape, generator=generator(index), dtype=x.dtype), gaussian(x, t.repeat(len(x)))
+        quiet = 0.0 if index == calls - 1 else 1.0  # theirs adds sigma z with sigma = 0 at the end
+        expected = theirs.step(eps, t, x, eta=eta, variance_noise=z * quiet).prev_sample
+        x, state = ours.step(index, x, eps, state, lambda z=z: z)
+        torch.testing.assert_close(x, expected, rtol=1e-9, atol=1e-9)
+
+
+def test_ddim_with_eta_one_is_ddpm(schedule, gaussian, x):
+    ddim, ddpm = SAMPLERS["ddim"](schedule, 12, eta=1.0), SAMPLERS["ddpm"](schedule, 12, clip=False)
+    torch.testing.assert_close(run(DashOnly(gaussian), ddim, x), run(DashOnly(gaussian), ddpm, x), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("eta", [-0.1, 1.5])
+def test_an_eta_out_of_range_is_an_error(eta, schedule):
+    with pytest.raises(ValueError, match=f"between 0 and 1, not {eta}"):
+        SAMPLERS["ddim"](schedule, 10, eta=eta)
+
+
+@pytest.mark.parametrize("name", ON_A_GRID)
+@pytest.mark.parametrize("grid", list(GRIDS))
+def test_samplers_take_any_grid(name, grid, schedule, gaussian, x):
+    sampler = SAMPLERS[name](schedule, 10, grid=grid)
+    assert list(sampler.times) == GRIDS[grid](schedule, 10)
+    assert run(DashOnly(gaussian), sampler, x).isfinite().all()
 
 
 @every_sampler

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from morse.budget import dash_plan, morse_plan
+from morse.features import UINT8_RULE
 from morse.predictors import Calls, DashOnly, Morse
 from morse.samplers import SAMPLERS
 from morse.samplers.ddim import DDIM
@@ -118,6 +119,12 @@ def test_a_trajectory_begins_a_new_run(schedule, gaussian):
 )
 def test_uint8_of_some_values(value, expected):
     assert to_uint8(torch.tensor([value], dtype=torch.float64)).tolist() == [expected]
+
+
+def test_uint8_is_the_rule_that_statistics_name():
+    assert UINT8_RULE == "uint8=round(127.5(x+1))"
+    x = torch.linspace(-1, 1, 997, dtype=torch.float64)
+    assert to_uint8(x).tolist() == [round(127.5 * (value + 1)) for value in x.float().double().tolist()]
 
 
 def test_uint8_rounds_to_the_nearest():

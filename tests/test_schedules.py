@@ -4,10 +4,11 @@ import math
 
 import numpy as np
 import pytest
+from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morse.schedules import CLEAN, SCHEDULES, NoiseSchedule, linear, uniform_times
+from morse.schedules import CLEAN, SCHEDULES, NoiseSchedule, linear
 
 
 @pytest.mark.parametrize(
@@ -73,21 +74,19 @@ def test_other_sequences_are_refused(values):
         NoiseSchedule(np.array(values))
 
 
-def test_uniform_times_are_the_authors_where_calls_divide_the_steps(schedule):
-    for calls in (1, 2, 10, 50, 1000):
-        assert uniform_times(schedule, calls) == list(range(0, 1000, 1000 // calls))[::-1]
+def test_scaled_linear_is_diffusers():
+    theirs = DDPMScheduler(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear").alphas_cumprod
+    np.testing.assert_allclose(SCHEDULES["scaled-linear"]().alphas_cumprod, theirs.double().numpy(), rtol=1e-4)
+    assert SCHEDULES["scaled-linear"](50).num_train_timesteps == 50
 
 
-@given(st.integers(2, 1200), st.data())
-def test_uniform_times_are_exactly_as_many_as_asked(total, data):
-    calls = data.draw(st.integers(1, total))
-    times = uniform_times(linear(total, 1e-4, 0.01), calls)
-    assert len(times) == calls
-    assert times[-1] == 0 and times[0] <= total - 1
-    assert set(np.diff(times)) <= {-float(total // calls)}
-
-
-@pytest.mark.parametrize("calls", [-1, 0, 1001])
-def test_a_grid_that_the_schedule_has_not_is_an_error(calls, schedule):
-    with pytest.raises(ValueError, match=f"1000 steps has 1 to 1000 calls, not {calls}$"):
-        uniform_times(schedule, calls)
+@pytest.mark.parametrize("total", [1000, 4000])
+def test_cosine_is_diffusers(total):
+    theirs = DDPMScheduler(total, beta_schedule="squaredcos_cap_v2")
+    ours = SCHEDULES["cosine"](total).alphas_cumprod
+    betas = 1 - ours[1:] / ours[:-1]
+    np.testing.assert_allclose(betas, theirs.betas[1:].double().numpy(), rtol=2e-3, atol=1e-6)
+    half = total // 2
+    np.testing.assert_allclose(ours[:half], theirs.alphas_cumprod[:half].double().numpy(), rtol=1e-3)
+    start, middle = (math.cos((u + 0.008) / 1.008 * math.pi / 2) ** 2 for u in (0, 0.5))
+    assert ours[half - 1] == pytest.approx(middle / start)

@@ -61,9 +61,20 @@ class Sampler(ABC):
             noise: called by samplers that are stochastic, in every run in the same order.
         """
 
+    def fresh_noise(self, index: int) -> float:
+        """Standard deviation of the noise that step ``index`` draws, once, and adds to the sample; 0: it draws none."""
+        return 0.0
+
 
 SAMPLERS = Registry(
     "sampler",
-    {"ddpm": "morse.samplers.ddpm:DDPM", "ddim": "morse.samplers.ddim:DDIM", "dpm-solver": "morse.samplers.dpm_solver:DPMSolver"},
+    {
+        "ddpm": "morse.samplers.ddpm:DDPM",
+        "ddim": "morse.samplers.ddim:DDIM",
+        "dpm-solver": "morse.samplers.dpm_solver:DPMSolver",
+        "dpm-solver-multistep": "morse.samplers.dpm_solver_multistep:DPMSolverMultistep",
+        "unipc": "morse.samplers.unipc:UniPC",
+        "lcm": "morse.samplers.lcm:LCM",
+    },
 )
 """Name in the configuration -> class, called as ``cls(schedule, calls, **options)``."""

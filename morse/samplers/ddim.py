@@ -1,39 +1,70 @@
-r"""DDIM (Song et al. 2021, arXiv 2010.02502), deterministic.
+r"""DDIM (Song et al. 2021, arXiv 2010.02502), for any eta and any grid.
 
-.. math:: x_s = \alpha_s \hat x_0 + \sigma_s \epsilon, \qquad \hat x_0 = (x_t - \sigma_t \epsilon) / \alpha_t
+.. math:: x_s = \alpha_s \hat x_0 + \sqrt{\sigma_s^2 - v^2}\, \epsilon + v z, \qquad \hat x_0 = (x_t - \sigma_t \epsilon) / \alpha_t
 
-for the next time s < t; the last step returns the estimate of the clean image (s = CLEAN).
+for the next time s < t, with :math:`v = \eta\, (\sigma_s / \sigma_t) \sqrt{1 - \alpha_t^2 / \alpha_s^2}` (equations 12 and 16): eta = 0 is
+deterministic, eta = 1 is DDPM with its smaller variance. The last step returns the estimate of the clean image (s = CLEAN).
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 from torch import Tensor
 
+from morse.grids import GRIDS
 from morse.samplers import Noise, Sampler, State
-from morse.schedules import CLEAN, NoiseSchedule, uniform_times
+from morse.schedules import CLEAN, NoiseSchedule
 
 
-def ddim_step(schedule: NoiseSchedule, x: Tensor, eps: Tensor, t: float, s: float) -> Tensor:
-    """x (B, C, H, W) at time t to time s with the noise estimate eps; any two times (arXiv 2010.02502, equation 12, eta 0)."""
+def ddim_step(schedule: NoiseSchedule, x: Tensor, eps: Tensor, t: float, s: float, fresh: float = 0.0) -> Tensor:
+    """x (B, C, H, W) at time t to time s with the noise estimate eps; any two times (equation 12), but for the fresh noise.
+
+    Args:
+        fresh: v, the standard deviation of the noise that will be added.
+    """
     # Collected per tensor: two factors in float64, one pass over x and one over eps.
     ratio = schedule.alpha(s) / schedule.alpha(t)
-    return ratio * x + (schedule.sigma(s) - ratio * schedule.sigma(t)) * eps
+    kept = math.sqrt(max(0.0, schedule.sigma(s) ** 2 - fresh**2))
+    return ratio * x + (kept - ratio * schedule.sigma(t)) * eps
 
 
 @dataclass(frozen=True)
 class DDIM(Sampler):
-    """DDIM with eta = 0 on the uniform grid, without clipping, as its authors run it."""
+    """DDIM, without clipping, as its authors run it.
+
+    Args:
+        grid: a name of :data:`morse.grids.GRIDS`.
+        eta: how stochastic it is, from 0 to 1.
+
+    Raises:
+        ValueError: for another eta.
+    """
+
+    grid: str = "uniform"
+    eta: float = 0.0
 
     def __post_init__(self) -> None:
-        uniform_times(self.schedule, self.calls)  # raises for a number of calls that the grid cannot have
+        if not 0.0 <= self.eta <= 1.0:
+            raise ValueError(f"eta of DDIM lies between 0 and 1, not {self.eta:g}")
+        _ = self.times  # raises for a number of calls that the grid cannot have
 
     @cached_property
     def times(self) -> tuple[float, ...]:
-        return tuple(uniform_times(self.schedule, self.calls))
+        return tuple(GRIDS[self.grid](self.schedule, self.calls))
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        following = (*self.times[1:], CLEAN)
-        return ddim_step(self.schedule, x, eps, self.times[index], following[index]), None
+        t, s = (*self.times, CLEAN)[index : index + 2]
+        fresh = self.fresh_noise(index)
+        x = ddim_step(self.schedule, x, eps, t, s, fresh)
+        return (x + fresh * noise() if fresh else x), None
+
+    def fresh_noise(self, index: int) -> float:
+        t, s = (*self.times, CLEAN)[index : index + 2]
+        if s == CLEAN or not self.eta:
+            return 0.0
+        # 1 - alpha_t^2 / alpha_s^2 from the logarithms, exact also for neighbouring times.
+        change = -math.expm1(2.0 * (self.schedule.log_alpha(t) - self.schedule.log_alpha(s)))
+        return self.eta * self.schedule.sigma(s) / self.schedule.sigma(t) * math.sqrt(change)

@@ -19,30 +19,33 @@ from functools import cached_property
 
 from torch import Tensor
 
+from morse.grids import GRIDS
 from morse.samplers import Noise, Sampler, State
-from morse.schedules import CLEAN, uniform_times
+from morse.schedules import CLEAN
 
 
 @dataclass(frozen=True)
 class DDPM(Sampler):
-    """DDPM on the uniform grid.
+    """DDPM.
 
     Args:
+        grid: a name of :data:`morse.grids.GRIDS`.
         variance: "fixed_small" or "fixed_large".
         clip: clamp the estimate of the clean image to [-1, 1], as Ho et al. do.
     """
 
+    grid: str = "uniform"
     variance: str = "fixed_small"
     clip: bool = True
 
     def __post_init__(self) -> None:
         if self.variance not in ("fixed_small", "fixed_large"):
             raise ValueError(f"variance of DDPM is fixed_small or fixed_large, not {self.variance!r}")
-        uniform_times(self.schedule, self.calls)  # raises for a number of calls that the grid cannot have
+        _ = self.times  # raises for a number of calls that the grid cannot have
 
     @cached_property
     def times(self) -> tuple[float, ...]:
-        return tuple(uniform_times(self.schedule, self.calls))
+        return tuple(GRIDS[self.grid](self.schedule, self.calls))
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
         t, s = (*self.times, CLEAN)[index : index + 2]
@@ -52,9 +55,18 @@ class DDPM(Sampler):
             x_0 = x_0.clamp(-1.0, 1.0)
         if s == CLEAN:
             return x_0, None
-        # sigma^2 = 1 - alpha_bar; beta from the logarithms, exact also for neighbouring times.
-        beta = -math.expm1(2.0 * (self.schedule.log_alpha(t) - self.schedule.log_alpha(s)))
+        beta = self._beta(t, s)
         before, now = self.schedule.sigma(s) ** 2, sigma**2
-        variance = beta * before / now if self.variance == "fixed_small" else beta
         mean = (self.schedule.alpha(s) * beta / now) * x_0 + (math.sqrt(1.0 - beta) * before / now) * x
-        return mean + math.sqrt(variance) * noise(), None
+        return mean + self.fresh_noise(index) * noise(), None
+
+    def fresh_noise(self, index: int) -> float:
+        t, s = (*self.times, CLEAN)[index : index + 2]
+        if s == CLEAN:
+            return 0.0
+        beta = self._beta(t, s)
+        return math.sqrt(beta if self.variance == "fixed_large" else beta * self.schedule.sigma(s) ** 2 / self.schedule.sigma(t) ** 2)
+
+    def _beta(self, t: float, s: float) -> float:
+        """From the logarithms, exact also for neighbouring times."""
+        return -math.expm1(2.0 * (self.schedule.log_alpha(t) - self.schedule.log_alpha(s)))

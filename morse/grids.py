@@ -1,0 +1,156 @@
+r"""Time grids: at which times a sampler asks the network, given how often.
+
+Every grid has exactly as many times as calls were asked for, strictly decreasing. Grids of the originals that have more, or
+repeat a time, are here under names of their own (``ddim-uniform``, ``ddim-quadratic``) for the numbers of calls that they have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from morse.registry import Registry
+from morse.schedules import NoiseSchedule
+
+Grid = Callable[[NoiseSchedule, int], list[float]]
+"""(schedule, calls) -> times, from noise to data."""
+
+DDIM_END = 0.8
+"""The part of the schedule that DDIM's quadratic grid spans: its authors start CIFAR-10 at t = 800 of 1000."""
+
+
+def _check(schedule: NoiseSchedule, calls: int, most: int, name: str) -> None:
+    if not 1 <= calls <= most:
+        raise ValueError(f"a {name} grid over {schedule.num_train_timesteps} steps has 1 to {most} calls, not {calls}")
+
+
+def uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``i * (T // calls)`` for i = calls - 1 ... 0.
+
+    The grid of diffusers' ``timestep_spacing="leading"`` without offset; the DDIM authors' own where ``calls`` divides T.
+    Always ``calls`` times, unlike ``range(0, T, T // calls)``, which has more where ``calls`` does not divide T.
+
+    Raises:
+        ValueError: if more calls than T are asked for, or fewer than one.
+    """
+    total = schedule.num_train_timesteps
+    _check(schedule, calls, total, "uniform")
+    return [float(i * (total // calls)) for i in reversed(range(calls))]
+
+
+def trailing(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``round(T - i T / calls) - 1``: from T - 1 on, as in diffusers' ``timestep_spacing="trailing"``; never 0 but for all steps.
+
+    Lin et al. 2024 (arXiv 2305.08891, section 3.3): sampling starts from pure noise, which only T - 1 is near to.
+    """
+    total = schedule.num_train_timesteps
+    _check(schedule, calls, total, "trailing")
+    return [float(np.round(total - i * total / calls) - 1) for i in range(calls)]
+
+
+def quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """DDIM's grid for CIFAR-10, ``int(linspace(0, sqrt(0.8 T), calls) ** 2)``, where two times would fall together the later one more.
+
+    From 0.8 T down to 0, dense near the data (Song et al. 2021, arXiv 2010.02502, appendix D.2).
+    """
+    end = DDIM_END * schedule.num_train_timesteps
+    _check(schedule, calls, int(end) + 1, "quadratic")
+    times: list[float] = []
+    for time in _quadratic(end, calls):
+        times.append(max(time, times[-1] + 1.0) if times else time)
+    return times[::-1]
+
+
+def _quadratic(end: float, calls: int) -> list[float]:
+    return [float(int(square)) for square in np.linspace(0.0, math.sqrt(end), calls) ** 2]
+
+
+def ddim_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """The DDIM authors' ``range(0, T, T // S)``, of the largest S that gives so many times.
+
+    Raises:
+        ValueError: for a number of calls that no S gives, such as 6 of T = 1000, where S = 6 makes 7.
+    """
+    total = schedule.num_train_timesteps
+    _check(schedule, calls, total, "ddim-uniform")
+    for steps in range(calls, calls // 2, -1):
+        times = range(0, total, total // steps)
+        if len(times) == calls:
+            return [float(t) for t in reversed(times)]
+    raise ValueError(f"the DDIM authors' uniform grid never has {calls} times over {total} steps; use the grid 'uniform'")
+
+
+def ddim_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """The DDIM authors' quadratic grid as it is.
+
+    Raises:
+        ValueError: where it has a time twice, a call that changes nothing.
+    """
+    end = DDIM_END * schedule.num_train_timesteps
+    _check(schedule, calls, int(end) + 1, "ddim-quadratic")
+    times = _quadratic(end, calls)
+    if twice := sorted({t for t in times if times.count(t) > 1}):
+        raise ValueError(f"the DDIM authors' quadratic grid of {calls} times has {twice[0]:g} twice; use the grid 'quadratic'")
+    return times[::-1]
+
+
+def log_snr(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Uniform in the log-SNR from label T - 1 to label 0, both among the times (one call: T - 1)."""
+    last = schedule.num_train_timesteps - 1.0
+    if calls < 1:
+        raise ValueError(f"a log-SNR grid has at least one call, not {calls}")
+    inner = np.linspace(schedule.log_snr(last), schedule.log_snr(0.0), calls)[1:-1] if calls > 1 else []
+    return [last, *(schedule.time_of_log_snr(value) for value in inner), *([0.0] if calls > 1 else [])]
+
+
+ALIGN_YOUR_STEPS = {
+    "ays-sd": (999, 850, 736, 645, 545, 455, 343, 233, 124, 24),
+    "ays-sdxl": (999, 845, 730, 587, 443, 310, 193, 116, 53, 13),
+}
+"""The authors' ten times of Stable Diffusion 1.5 and XL (Sabour et al. 2024, arXiv 2404.14507, and its project page)."""
+
+
+def align_your_steps(times: Sequence[int]) -> Grid:
+    """The grid through published times; for other numbers of calls interpolated as its authors do: linearly in log(sigma / alpha)."""
+
+    def grid(schedule: NoiseSchedule, calls: int) -> list[float]:
+        if schedule.num_train_timesteps != 1000:
+            raise ValueError(f"Align-Your-Steps' times are of 1000 steps, not {schedule.num_train_timesteps}")
+        if calls < 2:
+            raise ValueError(f"Align-Your-Steps interpolates 2 calls or more, not {calls}")
+        if calls == len(times):
+            return [float(t) for t in times]
+        places = np.linspace(0.0, len(times) - 1.0, calls)
+        values = np.interp(places, np.arange(len(times)), [schedule.log_snr(t) for t in times])
+        inner = [schedule.time_of_log_snr(value) for value in values[1:-1]]
+        return [float(times[0]), *inner, float(times[-1])]
+
+    return grid
+
+
+def ays_sd(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Align-Your-Steps for Stable Diffusion 1.5."""
+    return align_your_steps(ALIGN_YOUR_STEPS["ays-sd"])(schedule, calls)
+
+
+def ays_sdxl(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Align-Your-Steps for Stable Diffusion XL."""
+    return align_your_steps(ALIGN_YOUR_STEPS["ays-sdxl"])(schedule, calls)
+
+
+GRIDS = Registry(
+    "time grid",
+    {
+        "uniform": "morse.grids:uniform",
+        "trailing": "morse.grids:trailing",
+        "quadratic": "morse.grids:quadratic",
+        "log-snr": "morse.grids:log_snr",
+        "ays-sd": "morse.grids:ays_sd",
+        "ays-sdxl": "morse.grids:ays_sdxl",
+        "ddim-uniform": "morse.grids:ddim_uniform",
+        "ddim-quadratic": "morse.grids:ddim_quadratic",
+    },
+)
+"""Name in the options of a sampler -> grid."""
