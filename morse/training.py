@@ -74,7 +74,7 @@ def train(
         made_of: what else decides the outcome (hashes, settings of the loss); a resume point goes on only with the same.
 
     Returns:
-        ``steps``, ``seconds`` of this process, and ``loss``, averaged over the last tenth of the steps.
+        ``steps``, ``seconds`` (those before a resume point too), and ``loss``, averaged over the last tenth of the steps.
 
     Raises:
         ValueError: if the resume point was made with other settings, or is of another network.
@@ -85,9 +85,9 @@ def train(
     device = next(iter(parameters.values())).device
     optimiser = torch.optim.AdamW(parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     average = {name: p.detach().clone() for name, p in parameters.items()}
-    first, made_by = 0, asdict(settings) | dict(made_of or {})
+    first, before, made_by = 0, 0.0, asdict(settings) | dict(made_of or {})
     if resume_from is not None and resume_from.exists():
-        first = _resume(resume_from, made_by, module, parameters, average, optimiser)
+        first, before = _resume(resume_from, made_by, module, parameters, average, optimiser)
 
     losses: list[float] = []
     started = time.monotonic()
@@ -109,7 +109,8 @@ def train(
         losses.append(loss.item())
         bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}", refresh=False)
         if resume_from is not None and (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps:
-            _save(resume_from, step + 1, made_by, module, average, optimiser)
+            seconds = before + time.monotonic() - started
+            _save(resume_from, step + 1, seconds, made_by, module, average, optimiser)
 
     with torch.no_grad():
         for name, p in parameters.items():
@@ -118,13 +119,14 @@ def train(
     if resume_from is not None:
         resume_from.unlink(missing_ok=True)
     tail = losses[-max(1, len(losses) // 10) :]
-    return {"steps": settings.steps, "seconds": time.monotonic() - started, "loss": sum(tail) / max(1, len(tail))}
+    return {"steps": settings.steps, "seconds": before + time.monotonic() - started, "loss": sum(tail) / max(1, len(tail))}
 
 
-def _save(path: Path, step: int, made_by: dict, module: nn.Module, average: dict, optimiser: torch.optim.Optimizer) -> None:
+def _save(path: Path, step: int, seconds: float, made_by: dict, module: nn.Module, average: dict, optimiser: torch.optim.Optimizer) -> None:
     trained = set(average)
     state = {
         "step": step,
+        "seconds": seconds,
         "settings": made_by,
         "module": {k: v for k, v in module.state_dict().items() if k in trained or k not in dict(module.named_parameters())},
         "average": average,
@@ -133,7 +135,10 @@ def _save(path: Path, step: int, made_by: dict, module: nn.Module, average: dict
     write_atomically(lambda temporary: torch.save(state, temporary), path)
 
 
-def _resume(path: Path, made_by: dict, module: nn.Module, parameters: dict, average: dict, optimiser: torch.optim.Optimizer) -> int:
+def _resume(
+    path: Path, made_by: dict, module: nn.Module, parameters: dict, average: dict, optimiser: torch.optim.Optimizer
+) -> tuple[int, float]:
+    """Steps made and seconds spent before."""
     try:
         state = torch.load(path, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
@@ -147,4 +152,4 @@ def _resume(path: Path, made_by: dict, module: nn.Module, parameters: dict, aver
     for name, value in state["average"].items():
         average[name].copy_(value)
     optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"])
+    return int(state["step"]), float(state["seconds"])

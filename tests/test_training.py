@@ -70,6 +70,14 @@ def test_a_resume_point_of_other_settings_is_refused(tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_seconds_before_a_resume_point_count(tmp_path):
+    interrupted(path := tmp_path / "r.resume")
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {"seconds": 1000.0}, path)
+    module = toy()
+    assert 1000 < train(module, loss_of(module), SETTINGS, path)["seconds"] < 1100
+
+
 @pytest.mark.parametrize("network", [nn.Sequential(nn.Linear(3, 3)), toy(width=4)])
 def test_a_resume_point_of_another_network_is_refused(tmp_path, network):
     interrupted(path := tmp_path / "r.resume")
