@@ -50,6 +50,11 @@ class Plan:
         """The run's cost in latencies of a Dash step."""
         return self.dash_calls + (self.dot_calls / self.ratio if self.ratio else 0.0)
 
+    @property
+    def letters(self) -> str:
+        """One letter a call: D for Dash, a point for Dot."""
+        return "".join("D" if is_dash else "." for is_dash in self.dash)
+
 
 def dash_plan(budget: int) -> Plan:
     """The baseline: every call is Dash's."""
@@ -76,12 +81,33 @@ def morse_plan(budget: int, ratio: float, dot_share: float) -> Plan:
     Raises:
         ValueError: if the budget holds no call of Dash beside one LSD of Dot's, or Dot is no faster than Dash.
     """
+    _check(budget, ratio)
+    if not 0.0 < dot_share < 1.0:
+        raise ValueError(f"dot_share lies between 0 and 1, not {dot_share:g}")
+    k = min(max(1, math.floor(budget * dot_share + 1e-9)), budget - 1)
+    return Plan(interleave(budget - k, math.floor(ratio * k + 1e-9)), ratio)
+
+
+def fixed_plan(budget: int, ratio: float, dots: int) -> Plan:
+    """``dots`` calls of Dot after each of Dash's, as long as the budget lasts: with 2, D..D..D. or the like.
+
+    Raises:
+        ValueError: as :func:`morse_plan`; or for fewer than one call of Dot.
+    """
+    _check(budget, ratio)
+    if dots < 1:
+        raise ValueError(f"dots, the calls of Dot after each of Dash's, are at least 1, not {dots}")
+    calls: list[bool] = []
+    spent = 0.0
+    while spent <= budget + 1e-9:
+        calls.append(len(calls) % (dots + 1) == 0)
+        spent = sum(calls) + (len(calls) - sum(calls)) / ratio
+    return Plan(tuple(calls[:-1]), ratio)
+
+
+def _check(budget: int, ratio: float) -> None:
     if budget < MIN_MORSE_BUDGET:
         needs = f"one call of Dash and one LSD of Dot's make {MIN_MORSE_BUDGET}"
         raise ValueError(f"a budget of {budget} LSD is too small for Morse: {needs}")
     if not 1.0 < ratio < math.inf:
         raise ValueError(f"the ratio N is {ratio:g}, not a finite number above 1: Dot must be faster than Dash")
-    if not 0.0 < dot_share < 1.0:
-        raise ValueError(f"dot_share lies between 0 and 1, not {dot_share:g}")
-    k = min(max(1, math.floor(budget * dot_share + 1e-9)), budget - 1)
-    return Plan(interleave(budget - k, math.floor(ratio * k + 1e-9)), ratio)

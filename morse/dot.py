@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
+from morse.schedules import NoiseSchedule
 
 with without_optional_packages(*DIFFUSERS_EXTRAS):
     from diffusers.models.embeddings import TimestepEmbedding
@@ -91,21 +92,49 @@ class ResidualScale(nn.Module):
         return functional.grid_sample(table, grid[None, None], padding_mode="border", align_corners=False)[0, 0, 0]
 
 
+class NoiseLevels(nn.Module):
+    """alpha and sigma of a schedule at a tensor of times: (B,) -> (B, 1, 1, 1) each, in float32.
+
+    log alpha is linear between labels, as in :mod:`morse.schedules`; sigma = sqrt(-expm1(2 log alpha)) keeps its digits near t = 0.
+    """
+
+    def __init__(self, schedule: NoiseSchedule):
+        super().__init__()
+        log_alpha = [schedule.log_alpha(t) for t in range(schedule.num_train_timesteps)]
+        self.register_buffer("log_alpha", torch.tensor(log_alpha, dtype=torch.float32), persistent=False)
+
+    def forward(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        t = t.float()
+        below = t.floor().long().clamp(0, len(self.log_alpha) - 2)
+        log_alpha = torch.lerp(self.log_alpha[below], self.log_alpha[below + 1], t - below)[:, None, None, None]
+        return log_alpha.exp(), (-torch.expm1(2.0 * log_alpha)).sqrt()
+
+
 class Dot(nn.Module):
-    """Dot around any UNet2DModel.
+    r"""Dot around any UNet2DModel.
+
+    *Preconditioned*, its layers see Dash's last clean estimate in the place of x_s,
+
+    .. math:: \hat x_s = (x_s - \sigma_s \epsilon_s) / \alpha_s.
+
+    This is the same information, x_s being a mixture of it and eps_s. But at high noise the image is the hundredth by which x_s and
+    eps_s differ, which the layers would have to amplify first. Not preconditioned, they see x_s itself, as in the paper.
 
     Args:
         dash: the pre-trained network; its parameters are shared and frozen, and it is not changed.
         channels: of the extra blocks, from full resolution down; their number is m.
-        num_train_timesteps: T of Dash's noise schedule.
+        schedule: Dash's noise schedule.
+        preconditioned: as above.
     """
 
-    def __init__(self, dash: UNet2DModel, channels: Sequence[int] = (16, 32), num_train_timesteps: int = 1000):
+    def __init__(self, dash: UNet2DModel, channels: Sequence[int], schedule: NoiseSchedule, preconditioned: bool = True):
         super().__init__()
         image, inner = dash.config.in_channels, dash.config.block_out_channels[0]
         pairs = list(zip(channels, [*channels[1:], channels[-1]], strict=True))
         self.m = len(channels)
-        self.scale = ResidualScale(num_train_timesteps)
+        self.preconditioned = preconditioned
+        self.levels = NoiseLevels(schedule)
+        self.scale = ResidualScale(schedule.num_train_timesteps)
         self.trunk = share(dash)
         self.trunk.conv_in = nn.Conv2d(channels[-1], inner, 3, padding=1)
         self.trunk.conv_out = nn.Conv2d(inner, channels[-1], 3, padding=1)
@@ -143,6 +172,9 @@ class Dot(nn.Module):
             raise ValueError(f"Dot halves images {int(math.log2(step))} times: {tuple(x_t.shape[-2:])} is not divisible by {step}")
         times = torch.stack([t, s])
         emb = self.time_embedding(self.trunk.time_proj(times).to(x_t.dtype))
+        if self.preconditioned:
+            alpha, sigma = self.levels(s)
+            x_s = ((x_s - sigma * eps_s) / alpha).to(x_t.dtype)
         h = self.conv_in(torch.cat([x_s, x_t, eps_s], dim=1))
         skips = []
         for block, shrink in zip(self.down, self.shrink, strict=True):
@@ -193,13 +225,12 @@ def merge_lora(dot: Dot) -> Dot:
     return merged.requires_grad_(False).eval()
 
 
-def inference_dot(dash: UNet2DModel, channels: Sequence[int], num_train_timesteps: int, state: Mapping[str, Tensor]) -> Dot:
-    """Dot from the state of :func:`merge_lora`'s copy; needs no peft, and shares no weights with Dash.
+def inference_dot(dot: Dot, state: Mapping[str, Tensor]) -> Dot:
+    """Dot, new and without LoRA, with the state of :func:`merge_lora`'s copy; needs no peft, and shares no weights with Dash.
 
     Raises:
         RuntimeError: if the state is of another network.
     """
-    dot = Dot(dash, channels, num_train_timesteps)
     dot.trunk = copy.deepcopy(dot.trunk)
     dot.load_state_dict(state)
     return dot.requires_grad_(False).eval()

@@ -6,27 +6,25 @@ Algorithm 1 draws a noisy image x_s, asks Dash for eps_s, takes one DDIM step to
 
 A *chain* goes on from there, s = t_0 > t_1 > ... > t_{c-1}, each DDIM step with Dash's estimate. Every pair of its points is
 a sample, so c calls of Dash give c (c - 1) / 2 samples, not c / 2, and a late point was reached by many small steps, as it is in
-sampling. ``chain = 2`` is the paper's algorithm.
+sampling. Two points and one step are the paper's algorithm. The pairs of some chains are dealt out over several optimiser steps, each once.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from morse.dot import Dot, ResidualScale
+from morse.dash import Dash
+from morse.dot import Dot, NoiseLevels, ResidualScale
 from morse.objectives import draw_batch
-from morse.schedules import NoiseSchedule
 from morse.seeds import generator
 from morse.training import LossFunction
-
-Network = Callable[..., tuple[Tensor, ...]]
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,10 @@ class ChainSettings:
     """What the samples of Dot's training are.
 
     Attributes:
-        batch_size: chains in a batch.
-        chain: points in a chain; 2 is the paper's Algorithm 1.
+        chains: drawn at once.
+        points: of a chain; 2 is the paper's Algorithm 1.
+        steps: optimiser steps that the pairs of one draw are dealt out to; each takes
+            chains * points * (points - 1) / (2 * steps) of them, in random order.
         min_calls, max_calls: a chain spans at most T / g time steps, g log-uniform between these: the distance between two
             Dash steps of runs with so many of them.
         normalise: divide each sample's error by the mean square of its residual (:class:`morse.dot.ResidualScale`);
@@ -43,21 +43,29 @@ class ChainSettings:
         flip: mirror half of the images.
     """
 
-    batch_size: int = 32
-    chain: int = 4
+    chains: int = 32
+    points: int = 4
+    steps: int = 1
     min_calls: float = 2.0
     max_calls: float = 50.0
     normalise: bool = True
     flip: bool = True
 
     def __post_init__(self) -> None:
-        if self.chain < 2:
-            raise ValueError(f"chain must be 2 or more, not {self.chain}")
+        if self.points < 2:
+            raise ValueError(f"a chain has 2 points or more, not {self.points}")
+        if self.pairs % self.steps:
+            raise ValueError(f"{self.pairs} pairs of a draw cannot be dealt out evenly to {self.steps} steps; change one of them")
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of one draw."""
+        return self.chains * self.points * (self.points - 1) // 2
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """A batch of training samples: (P, C, H, W) each, times (P,)."""
+    """Training samples: (P, C, H, W) each, times (P,)."""
 
     x_s: Tensor
     x_t: Tensor
@@ -66,16 +74,20 @@ class Pairs:
     s: Tensor
     t: Tensor
 
+    def __getitem__(self, index: Tensor) -> Pairs:
+        """The pairs of an index tensor, in its order."""
+        return Pairs(*(getattr(self, f.name)[index] for f in fields(self)))
 
-def draw_chain_times(count: int, settings: ChainSettings, total: int, rng: torch.Generator) -> Tensor:
-    """(chain, count) times, descending along the chain, real-valued in [0, T - 1].
+
+def draw_chain_times(settings: ChainSettings, total: int, rng: torch.Generator) -> Tensor:
+    """(points, chains) times, descending along the chain, real-valued in [0, T - 1].
 
     The first is uniform; the others are uniform in the span that follows it, which ends at 0 at the latest.
     """
-    first = torch.rand(count, generator=rng) * (total - 1)
+    first = torch.rand(settings.chains, generator=rng) * (total - 1)
     low, high = math.log(settings.min_calls), math.log(settings.max_calls)
-    span = total * torch.exp(-(low + (high - low) * torch.rand(count, generator=rng)))
-    later = torch.rand((settings.chain - 1, count), generator=rng).sort(dim=0).values
+    span = total * torch.exp(-(low + (high - low) * torch.rand(settings.chains, generator=rng)))
+    later = torch.rand((settings.points - 1, settings.chains), generator=rng).sort(dim=0).values
     return torch.cat([first[None], first - later * torch.minimum(span, first)])
 
 
@@ -83,28 +95,17 @@ class ChainSource:
     """Draws pairs from chains.
 
     Args:
-        dash: the frozen network, called as ``dash(x, t, return_dict=False)[0]``.
         images: (n, C, H, W) uint8.
     """
 
-    def __init__(
-        self, dash: Network, schedule: NoiseSchedule, images: np.ndarray, settings: ChainSettings, device: torch.device | str = "cpu"
-    ):
+    def __init__(self, dash: Dash, images: np.ndarray, settings: ChainSettings, device: torch.device | str = "cpu"):
         self.dash, self.images, self.settings, self.device = dash, images, settings, device
-        self.total = schedule.num_train_timesteps
-        log_alpha = [schedule.log_alpha(t) for t in range(self.total)]
-        self._log_alpha = torch.tensor(log_alpha, dtype=torch.float64)
-
-    def _alpha_sigma(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """(B,) times -> alpha and sigma, (B, 1, 1, 1); log alpha is linear between labels."""
-        below = t.double().floor().long().clamp(0, self.total - 2)
-        log_alpha = torch.lerp(self._log_alpha[below], self._log_alpha[below + 1], t.double() - below)
-        alpha, sigma = log_alpha.exp(), (-torch.expm1(2.0 * log_alpha)).sqrt()
-        return alpha.float()[:, None, None, None].to(self.device), sigma.float()[:, None, None, None].to(self.device)
+        self.total = dash.schedule.num_train_timesteps
+        self._levels = NoiseLevels(dash.schedule).to(device)
 
     @torch.no_grad()
     def draw(self, rng: torch.Generator) -> Pairs:
-        """One batch: batch_size chains, hence batch_size * chain * (chain - 1) / 2 pairs.
+        """All pairs of ``settings.chains`` new chains.
 
         Dash computes in its own precision whatever autocast is on: in bfloat16 its error (1e-5 in the mean square, measured on
         the shipped twin) is as large as what Dot has to learn over 10 time steps.
@@ -113,28 +114,22 @@ class ChainSource:
             return self._draw(rng)
 
     def _draw(self, rng: torch.Generator) -> Pairs:
-        x_0, _ = draw_batch(self.images, self.settings.batch_size, rng, self.settings.flip)
-        times = draw_chain_times(len(x_0), self.settings, self.total, rng)
+        x_0, _ = draw_batch(self.images, self.settings.chains, rng, self.settings.flip)
+        times = draw_chain_times(self.settings, self.total, rng)
         noise = torch.randn(x_0.shape, generator=rng).to(self.device)
-        alpha, sigma = self._alpha_sigma(times[0])
+        alpha, sigma = self._levels(times[0].to(self.device))
         x = alpha * x_0.to(self.device) + sigma * noise
         points: list[tuple[Tensor, Tensor, Tensor]] = []
-        for t in times:
+        for t in times.to(self.device):
             if points:  # DDIM: the same clean image and noise, at the new time
                 x, eps, _ = points[-1]
-                next_alpha, next_sigma = self._alpha_sigma(t)
+                next_alpha, next_sigma = self._levels(t)
                 x = next_alpha * (x - sigma * eps) / alpha + next_sigma * eps
                 alpha, sigma = next_alpha, next_sigma
-            points.append((x, self.dash(x, t.to(self.device), return_dict=False)[0].float(), t.to(self.device)))
-        pairs = [(points[i], points[j]) for j in range(1, len(points)) for i in range(j)]
-        return Pairs(
-            x_s=torch.cat([a[0] for a, _ in pairs]),
-            x_t=torch.cat([b[0] for _, b in pairs]),
-            eps_s=torch.cat([a[1] for a, _ in pairs]),
-            eps_t=torch.cat([b[1] for _, b in pairs]),
-            s=torch.cat([a[2] for a, _ in pairs]),
-            t=torch.cat([b[2] for _, b in pairs]),
-        )
+            points.append((x, self.dash(x, t), t))
+        x, eps, t = (torch.stack(values) for values in zip(*points, strict=True))
+        i, j = torch.triu_indices(len(points), len(points), offset=1)
+        return Pairs(*(v.flatten(0, 1) for v in (x[i], x[j], eps[i], eps[j], t[i], t[j])))
 
 
 def _mean_square(x: Tensor) -> Tensor:
@@ -142,12 +137,12 @@ def _mean_square(x: Tensor) -> Tensor:
     return x.float().square().mean(dim=(1, 2, 3))
 
 
-def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, batches: int = 64) -> None:
+def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws: int = 32) -> None:
     """Fills the table of residual sizes from chains of Dash alone, in place. Cells no pair fell into take their column's mean."""
     rows, columns = scale.CELLS
     total, count = torch.zeros(rows, columns, dtype=torch.float64), torch.zeros(rows, columns, dtype=torch.float64)
-    for batch in tqdm(range(batches), desc="size of the residual", mininterval=5):
-        pairs = source.draw(generator(seed, batch, 1))  # training draws with (seed, step)
+    for draw in tqdm(range(draws), desc="size of the residual", mininterval=5):
+        pairs = source.draw(generator(seed, draw, 1))  # training draws with (seed, draw, 3)
         row, column = (c.long().cpu() for c in scale.coordinates(pairs.s, pairs.t))
         values = _mean_square(pairs.eps_t - pairs.eps_s).double().cpu()
         total.index_put_((row, column), values, accumulate=True)
@@ -158,11 +153,23 @@ def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, batche
     scale.table.copy_(mean.sqrt())
 
 
-def dot_loss(dot: Dot, source: ChainSource) -> LossFunction:
-    """Mean over the pairs of |eps_s + Dot - eps_t|^2 / scale^2; the scale is 1 where the loss is the paper's plain one."""
+def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
+    """Mean over a step's pairs of |eps_s + Dot - eps_t|^2 / scale^2; the scale is 1 where the loss is the paper's plain one.
+
+    A step's pairs follow from (seed, step) alone, so that a resumed training goes on with the same ones.
+    """
+    dealt = source.settings.steps
+    drawn: dict[int, Pairs] = {}  # at most one draw, by its number
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
-        pairs = source.draw(rng)
+        draw, part = divmod(step, dealt)
+        if draw not in drawn:
+            drawn.clear()
+            of_draw = generator(seed, draw, 3)
+            pairs = source.draw(of_draw)
+            drawn[draw] = pairs[torch.randperm(source.settings.pairs, generator=of_draw).to(pairs.t.device)]
+        size = source.settings.pairs // dealt
+        pairs = drawn[draw][torch.arange(part * size, (part + 1) * size)]
         residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
         error = _mean_square(pairs.eps_s + residual - pairs.eps_t)
         return (error / dot.scale(pairs.s, pairs.t).square()).mean()
@@ -176,7 +183,7 @@ GAP_EDGES = (0, 5, 10, 20, 40, 80, 160, 320, 500)
 
 @torch.no_grad()
 def explained_residual(
-    dot: Dot, source: ChainSource, seed: int, batches: int, s_edges=S_EDGES, gap_edges=GAP_EDGES
+    dot: Dot, source: ChainSource, seed: int, draws: int, s_edges=S_EDGES, gap_edges=GAP_EDGES
 ) -> tuple[np.ndarray, float]:
     r"""How much of Dash's change Dot predicts, by time s and gap s - t.
 
@@ -189,7 +196,7 @@ def explained_residual(
     shape = (len(s_edges) - 1, len(gap_edges) - 1)
     error, size = np.zeros(shape), np.zeros(shape)
     totals = np.zeros(2)
-    for pairs in _batches(source, seed, batches):
+    for pairs in _draws(source, seed, draws):
         residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
         s, gap = pairs.s.cpu().numpy(), (pairs.s - pairs.t).cpu().numpy()
         for index, (sums, values) in enumerate(((error, pairs.eps_s + residual - pairs.eps_t), (size, pairs.eps_s - pairs.eps_t))):
@@ -201,6 +208,6 @@ def explained_residual(
     return 1.0 - cells, 1.0 - float(totals[0] / totals[1])
 
 
-def _batches(source: ChainSource, seed: int, batches: int) -> Iterator[Pairs]:
-    for batch in tqdm(range(batches), desc="explained residual", mininterval=5):
-        yield source.draw(generator(seed, batch, 2))  # training draws with (seed, step), the calibration with (seed, batch, 1)
+def _draws(source: ChainSource, seed: int, draws: int) -> Iterator[Pairs]:
+    for draw in tqdm(range(draws), desc="explained residual", mininterval=5):
+        yield source.draw(generator(seed, draw, 2))  # apart from training's and the calibration's streams

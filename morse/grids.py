@@ -27,16 +27,23 @@ def _check(schedule: NoiseSchedule, calls: int, most: int, name: str) -> None:
 
 
 def uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """``i * (T // calls)`` for i = calls - 1 ... 0.
+    """``i T // calls`` for i = calls - 1 ... 0: the DDIM authors' where ``calls`` divides T, and as near to the noise where it does not.
 
-    The grid of diffusers' ``timestep_spacing="leading"`` without offset; the DDIM authors' own where ``calls`` divides T.
-    Always ``calls`` times, unlike ``range(0, T, T // calls)``, which has more where ``calls`` does not divide T.
+    The authors' ``range(0, T, T // S)`` has more than S times there; the first S of them (:func:`leading`) begin too late: 130
+    calls at t = 903, which takes pure noise for a sample with a trace of the image. One call is at 0, as in the original.
 
     Raises:
         ValueError: if more calls than T are asked for, or fewer than one.
     """
     total = schedule.num_train_timesteps
     _check(schedule, calls, total, "uniform")
+    return [float(i * total // calls) for i in reversed(range(calls))]
+
+
+def leading(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``i (T // calls)``: diffusers' ``timestep_spacing="leading"`` without offset; :func:`uniform` where ``calls`` divides T."""
+    total = schedule.num_train_timesteps
+    _check(schedule, calls, total, "leading")
     return [float(i * (total // calls)) for i in reversed(range(calls))]
 
 
@@ -57,6 +64,8 @@ def quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
     """
     end = DDIM_END * schedule.num_train_timesteps
     _check(schedule, calls, int(end) + 1, "quadratic")
+    if calls == 1:  # linspace would ask at 0, where there is nothing to estimate
+        return [float(int(end))]
     times: list[float] = []
     for time in _quadratic(end, calls):
         times.append(max(time, times[-1] + 1.0) if times else time)
@@ -144,6 +153,7 @@ GRIDS = Registry(
     "time grid",
     {
         "uniform": "morse.grids:uniform",
+        "leading": "morse.grids:leading",
         "trailing": "morse.grids:trailing",
         "quadratic": "morse.grids:quadratic",
         "log-snr": "morse.grids:log_snr",

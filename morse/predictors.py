@@ -82,8 +82,8 @@ class Morse:
 
     .. math:: z_s \leftarrow \sqrt{1 - c^2}\, z_s + c\, n, \qquad x_s \leftarrow \alpha_s \hat x_s + \sigma_s z_s,
 
-    the clean estimate :math:`\hat x_s` kept. Then x_t lies again on a deterministic step from x_s, the kind that Dot was trained on.
-    The paper does not say what it does here.
+    the clean estimate :math:`\hat x_s` kept. After a step with Dash's own estimate, x_t so lies again on a deterministic step from x_s,
+    the kind that Dot was trained on; of DDPM with clipping or the larger variance only nearly. The paper does not say what it does.
 
     Raises:
         ValueError: when called more often than the plan has calls.

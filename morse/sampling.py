@@ -35,24 +35,26 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
     """From noise x (B, C, H, W) at the sampler's first time to the image, in [-1, 1].
 
     Raises:
-        RuntimeError: if other than the stated number of calls were made.
+        RuntimeError: if other than the stated number of calls were made, or noise was drawn that ``fresh_noise`` does not tell of.
         FloatingPointError: if a sample is not finite; as uint8 it would be a black pixel that nobody notices.
     """
     shape, device = x.shape[1:], x.device
-    drawn = torch.empty(0)
+    drawn: list[Tensor] = []
 
     def noise() -> Tensor:
-        nonlocal drawn
-        drawn = draw(generators, shape, device)
-        return drawn
+        drawn.append(draw(generators, shape, device))
+        return drawn[-1]
 
     predictor.begin()
     state = None
     for index, t in enumerate(sampler.times):
         x, state = sampler.step(index, x, predictor(x, t), state, noise)
-        if fresh := sampler.fresh_noise(index):
+        fresh = sampler.fresh_noise(index)
+        if len(drawn) != bool(fresh):
+            raise RuntimeError(f"{type(sampler).__name__} drew noise {len(drawn)} times in step {index}, and says that it adds {fresh:g}")
+        if fresh:
             share = fresh / sampler.schedule.sigma(sampler.times[index + 1])
-            predictor.renew_noise(drawn, share, sampler.schedule)
+            predictor.renew_noise(drawn.pop(), share, sampler.schedule)
     made = predictor.calls.dash + predictor.calls.dot
     if made != sampler.calls:
         raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {made} were made")

@@ -6,7 +6,7 @@ trained. Files of Dot hold what Dot adds; they name the Dash weights they were t
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,18 @@ def train_dash(card: Card, images: np.ndarray, output: Path, device: torch.devic
     return made | {"sha256": sha256(output), "recipe": dict(recipe)}
 
 
+def _new_dot(card: Card, dash: Dash) -> Dot:
+    return Dot(dash.network, card["dot"]["channels"], dash.schedule, card["dot"]["preconditioned"])
+
+
+def _form(card: Card) -> str:
+    """What of Dot's form its tensors do not show, as files of Dot and resume points name it."""
+    return f"preconditioned={card['dot']['preconditioned']}"
+
+
 def adapted_dot(card: Card, dash: Dash) -> Dot:
     """The card's Dot before training: its output is zero."""
-    dot = Dot(dash.network, card["dot"]["channels"], dash.schedule.num_train_timesteps)
+    dot = _new_dot(card, dash)
     attach_lora(dot, card["dot"]["rank"])
     return dot
 
@@ -97,15 +106,15 @@ def train_dot(card: Card, dash_weights: Path, images: np.ndarray, output: Path, 
     dash = load_dash(card, dash_weights, device=device)
     torch.manual_seed(settings.seed)
     dot = adapted_dot(card, dash).to(device)
-    source = ChainSource(dash.network, dash.schedule, images, ChainSettings(**recipe["chain"]), device)
+    source = ChainSource(dash, images, ChainSettings(**recipe["chain"]), device)
     resume = output.with_suffix(".resume")
-    started = time.monotonic()
     if source.settings.normalise and not resume.exists():
         calibrate_scale(dot.scale, source, settings.seed)
-    made_of = {"dash": sha256(dash_weights), "recipe": dict(recipe)}
-    made = train(dot, dot_loss(dot, source), settings, resume, "Dot", made_of)
-    _write(own_state(dot), output, dash=made_of["dash"])
-    return made | {"seconds": time.monotonic() - started, "sha256": sha256(output), "recipe": dict(recipe)}
+    made_of = {"dash": sha256(dash_weights), "recipe": dict(recipe), "dot": _form(card)}
+    made = train(dot, dot_loss(dot, source, settings.seed), settings, resume, "Dot", made_of)
+    # One entry: safetensors writes several in an order of chance, and equal weights should be equal files.
+    _write(own_state(dot), output, made_for=json.dumps({"dash": made_of["dash"], "form": made_of["dot"]}))
+    return made | {"sha256": sha256(output), "recipe": dict(recipe)}
 
 
 def prepare_dot(card: Card, dash_weights: Path, dot_weights: Path, output: Path, expected_sha256: str | None = None) -> None:
@@ -121,10 +130,12 @@ def prepare_dot(card: Card, dash_weights: Path, dot_weights: Path, output: Path,
     dot = adapted_dot(card, dash)
     state = _read(require(dot_weights, expected_sha256, "Dot weights"), own_state(dot))
     with safe_open(dot_weights, "pt") as file:
-        trained_on = (file.metadata() or {}).get("dash")
-    if trained_on != (actual := sha256(dash_weights)):
+        metadata = json.loads((file.metadata() or {}).get("made_for", "{}"))
+    if (trained_on := metadata.get("dash")) != (actual := sha256(dash_weights)):
         other = f"{str(trained_on)[:12]}..., not {actual[:12]}..."
         raise DamagedFile(f"Dot weights {dot_weights} were trained on Dash {other}; train Dot again")
+    if (form := metadata.get("form")) != _form(card):
+        raise DamagedFile(f"Dot weights {dot_weights} are of a Dot with {form}, not {_form(card)}; mend the card or train Dot again")
     dot.load_state_dict(state, strict=False)
     _write(merge_lora(dot).state_dict(), output, dash=actual)
 
@@ -136,9 +147,8 @@ def load_dot(card: Card, dash: Dash, prepared: Path | str) -> Dot:
         DamagedFile: if the file is missing or of another network.
     """
     path = require(prepared, what="prepared Dot")
-    channels, total = card["dot"]["channels"], dash.schedule.num_train_timesteps
-    like = Dot(dash.network, channels, total).state_dict()
-    dot = inference_dot(dash.network, channels, total, _read(path, like))
+    dot = _new_dot(card, dash)
+    dot = inference_dot(dot, _read(path, dot.state_dict()))
     return dot.to(next(dash.network.parameters()).device)
 
 

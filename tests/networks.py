@@ -21,8 +21,9 @@ def tiny_card(unet=None, dot=None, steps=6):
         "dot": {
             "channels": [4, 8],
             "rank": 2,
+            "preconditioned": True,
             "ratio": 5.0,
-            "training": {"chain": {"batch_size": 2, "chain": 3}, "train": dict(train)},
+            "training": {"chain": {"chains": 2, "points": 3}, "train": dict(train)},
         } | (dot or {}),
     }  # fmt: skip
 

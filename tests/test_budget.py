@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morse.budget import Plan, dash_plan, interleave, morse_plan
+from morse.budget import Plan, dash_plan, fixed_plan, interleave, morse_plan
 
 budgets = st.integers(2, 200)
 ratios = st.floats(1.5, 20.0) | st.integers(2, 20).map(float)
@@ -107,3 +107,22 @@ def test_an_impossible_plan_is_an_error_of_one_line(make, message):
         make()
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@given(budgets, ratios, st.integers(1, 30))
+def test_a_fixed_plan_fills_its_budget(budget, ratio, dots):
+    plan = fixed_plan(budget, ratio, dots)
+    assert budget - 1 - 1e-9 <= plan.lsd <= budget + 1e-9
+    assert plan.dash[0]
+    gap = gaps(plan.dash)
+    assert all(g == dots + 1 for g in gap[:-1]) and 1 <= gap[-1] <= dots + 1
+
+
+def test_a_fixed_plan_and_its_letters():
+    assert fixed_plan(4, 4.0, 2).letters == "D..D..D"
+    assert dash_plan(3).letters == "DDD"
+
+
+def test_a_fixed_plan_without_dots_is_an_error():
+    with pytest.raises(ValueError, match="at least 1, not 0"):
+        fixed_plan(4, 4.0, 0)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from networks import dot_inputs, shake, tiny_dash
 
-from morse.dot import SHARED_BLOCKS, Dot, ResidualScale, attach_lora, inference_dot, merge_lora, own_state, share
+from morse.dot import SHARED_BLOCKS, Dot, NoiseLevels, ResidualScale, attach_lora, inference_dot, merge_lora, own_state, share
 
 
 @pytest.fixture(scope="module")
@@ -15,9 +15,9 @@ def dash():
     return tiny_dash()
 
 
-def adapted(dash, channels=(4, 8), rank=2):
+def adapted(dash, channels=(4, 8), rank=2, preconditioned=True):
     torch.manual_seed(1)
-    dot = Dot(dash.network, channels)
+    dot = Dot(dash.network, channels, dash.schedule, preconditioned)
     attach_lora(dot, rank)
     return dot.eval()
 
@@ -38,14 +38,32 @@ def storages(network):
 
 
 def test_output_is_exactly_zero_before_training(dash):
-    for dot in (Dot(dash.network, (4, 8)), adapted(dash)):
+    for dot in (Dot(dash.network, (4, 8), dash.schedule), adapted(dash), adapted(dash, preconditioned=False)):
         residual = dot(*dot_inputs())
         assert residual.shape == (2, 1, 16, 16)
         assert (residual == 0).all()
 
 
+def test_preconditioned_layers_see_the_clean_estimate(dash):
+    dot, (x_s, x_t, eps_s, s, t), seen = trained(adapted(dash)), dot_inputs(), []
+    dot.conv_in.register_forward_pre_hook(lambda _, values: seen.append(values[0]))
+    dot(x_s, x_t, eps_s, s, t)
+    alpha, sigma = (dash.schedule.alpha(s[0].item()), dash.schedule.sigma(s[0].item()))
+    expected = torch.stack([(x_s[0] - sigma * eps_s[0]) / alpha, x_t[0], eps_s[0]])
+    torch.testing.assert_close(seen[0][0, :, :, :], expected[:, 0], rtol=1e-4, atol=1e-4)
+
+
+def test_noise_levels_are_the_schedule_s(dash):
+    times = torch.tensor([0.0, 0.25, 17.0, 499.5, 998.75, 999.0])
+    alpha, sigma = NoiseLevels(dash.schedule)(times)
+    assert alpha.shape == sigma.shape == (6, 1, 1, 1)
+    for i, t in enumerate(times.tolist()):
+        assert alpha[i].item() == pytest.approx(dash.schedule.alpha(t), rel=2e-6)
+        assert sigma[i].item() == pytest.approx(dash.schedule.sigma(t), rel=2e-6)
+
+
 def test_shared_blocks_are_dash_s_own_parameters(dash):
-    dot, own = Dot(dash.network, (4, 8)), dict(dash.network.named_parameters())
+    dot, own = Dot(dash.network, (4, 8), dash.schedule), dict(dash.network.named_parameters())
     shared = {name: p for name, p in dot.trunk.named_parameters() if name.startswith(SHARED_BLOCKS)}
     assert set(shared) == {name for name in own if name.startswith(SHARED_BLOCKS)}
     assert all(parameter is own[name] for name, parameter in shared.items())
@@ -76,7 +94,7 @@ def test_dash_is_unchanged_bit_for_bit(dash):
 
     weights, before = copy.deepcopy(dash.network.state_dict()), estimate()
     assert before.std() > 0.1
-    dot = Dot(dash.network, (4, 8))
+    dot = Dot(dash.network, (4, 8), dash.schedule)
     assert torch.equal(estimate(), before)
     attach_lora(dot, 2)
     assert torch.equal(estimate(), before)
@@ -117,12 +135,12 @@ def test_inference_dot_equals_the_merged_one_bit_for_bit(dash):
     merged = merge_lora(trained(adapted(dash)))
     state, inputs = merged.state_dict(), dot_inputs()
     assert not any("lora" in name or "base_layer" in name for name in state)
-    found = inference_dot(dash.network, (4, 8), 1000, state)
+    found = inference_dot(Dot(dash.network, (4, 8), dash.schedule), state)
     assert torch.equal(found(*inputs), merged(*inputs))
     assert not any(parameter.requires_grad for parameter in found.parameters())
     assert storages(found).isdisjoint(storages(dash.network) | storages(merged))
     with pytest.raises(RuntimeError):
-        inference_dot(dash.network, (4, 4), 1000, state)
+        inference_dot(Dot(dash.network, (4, 4), dash.schedule), state)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +187,7 @@ def test_images_of_a_batch_do_not_mix(dash):
 def test_images_that_do_not_halve_evenly_raise_one_line(dash, height, width):
     x = torch.zeros(1, 1, height, width)
     with pytest.raises(ValueError, match=rf"halves images 3 times: \({height}, {width}\) is not divisible by 8") as error:
-        Dot(dash.network, (4, 8))(x, x, x, torch.tensor([9.0]), torch.tensor([1.0]))
+        Dot(dash.network, (4, 8), dash.schedule)(x, x, x, torch.tensor([9.0]), torch.tensor([1.0]))
     assert "\n" not in str(error.value)
 
 
@@ -240,7 +258,7 @@ def test_scale_multiplies_dot_s_output(dash):
 
 
 def test_half_of_the_pair_s_time_labels_are_dash_s(dash):
-    dot = Dot(dash.network, (4, 8))
+    dot = Dot(dash.network, (4, 8), dash.schedule)
     s, t = torch.tensor([600.0, 20.0]), torch.tensor([500.0, 3.0])
     features = dot.trunk.time_proj(torch.stack([t, s]))
     assert features.shape == (2, 2 * dash.network.time_embedding.linear_1.in_features)

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
 from morse.grids import ALIGN_YOUR_STEPS, GRIDS
 from morse.schedules import cosine, linear
 
-OWN = ["uniform", "trailing", "quadratic", "log-snr"]
+OWN = ["uniform", "leading", "trailing", "quadratic", "log-snr"]
 ORIGINAL = ["ddim-uniform", "ddim-quadratic"]
 
 
@@ -21,7 +22,7 @@ def test_exactly_as_many_times_as_asked_strictly_falling(name, calls, schedule):
     assert 0 <= times[-1] and times[0] <= schedule.num_train_timesteps - 1
 
 
-@pytest.mark.parametrize("name", ["uniform", "trailing"])
+@pytest.mark.parametrize("name", ["uniform", "leading", "trailing"])
 @given(st.integers(2, 1200), st.data())
 def test_grids_of_whole_labels_go_up_to_every_step(name, total, data):
     calls = data.draw(st.integers(1, total))
@@ -39,6 +40,24 @@ def test_quadratic_goes_up_to_every_step_of_its_part(schedule):
 def test_uniform_is_the_ddim_authors_where_calls_divide_the_steps(schedule):
     for calls in (1, 2, 10, 50, 1000):
         assert GRIDS["uniform"](schedule, calls) == list(range(0, 1000, 1000 // calls))[::-1] == GRIDS["ddim-uniform"](schedule, calls)
+
+
+@given(st.integers(1, 1000))
+def test_uniform_starts_within_a_step_of_the_noise(calls):
+    times = GRIDS["uniform"](linear(), calls)
+    assert times[0] >= 999 - 1000 / calls and times[-1] == 0
+    assert set(np.diff(times)) <= {-float(1000 // calls), -float(1000 // calls + 1)}
+
+
+def test_leading_is_diffusers(schedule):
+    theirs = DDIMScheduler(timestep_spacing="leading")
+    for calls in (1, 3, 7, 12, 130):
+        theirs.set_timesteps(calls)
+        assert GRIDS["leading"](schedule, calls) == theirs.timesteps.tolist()
+
+
+def test_one_call_of_quadratic_is_at_its_start(schedule):
+    assert GRIDS["quadratic"](schedule, 1) == [800]
 
 
 def test_trailing_starts_from_noise(schedule):

@@ -22,7 +22,7 @@ LAYERS = {
     "samplers": 2, "dash": 2, "data": 2, "features": 2, "statistics": 2,
     "dot": 3, "predictors": 3, "metrics": 3,
     "training": 4, "objectives": 4, "dot_training": 4, "sampling": 4, "latency": 4, "records": 4,
-    "zoo": 5, "results": 5,
+    "zoo": 5, "results": 5, "planning": 5,
     "plots": 6,
 }  # fmt: skip
 """Module or sub-package of morse -> layer. Imports point to the same layer or to lower ones."""

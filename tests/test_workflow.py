@@ -99,6 +99,43 @@ def test_a_budget_more_plans_only_its_own_nodes(finished):
     assert "train_dot" not in jobs and "latency" not in jobs
 
 
+RECORD = "records/model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=morse/budget=6/seed=0.json"
+
+
+@pytest.mark.slow
+def test_policy_auto_runs_the_plan_it_chose(finished):
+    results = finished / "results" / "smoke"
+    plan = json.loads((results / "plans/model=cifar10-ddpm-mini/sampler=ddim/budget=6.json").read_text())
+    assert [(row["dash_calls"], row["dot_calls"]) for row in plan["candidates"]] == [(6, 0), (5, 5), (3, 15)]
+    best = min(plan["candidates"], key=lambda row: row["error"])
+    calls = json.loads((results / RECORD).read_text())["calls"]
+    assert calls == {"dash": best["dash_calls"], "dot": best["dot_calls"]}
+    assert (plan["plan"].count("D"), plan["plan"].count(".")) == (calls["dash"], calls["dot"]) and plan["seconds"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("morse", "calls"),
+    [
+        ({"policy": "paper", "paper": {"dot_share": 0.5}}, {"dash": 3, "dot": 15}),
+        ({"policy": "fixed", "fixed": {"dots": 2}}, {"dash": 4, "dot": 8}),
+    ],
+)
+def test_other_policies_need_no_plan(finished, tmp_path, morse, calls):
+    configs = config_file(tmp_path, morse=morse, overrides={"models": {"cifar10-ddpm-mini": {"dot": {"source": "shipped"}}}})
+    made = snakemake(tmp_path, f"results/smoke/{RECORD}", configs=configs)
+    assert made.returncode == 0, made.stderr[-3000:]
+    assert json.loads((tmp_path / "results/smoke" / RECORD).read_text())["calls"] == calls
+    assert not (tmp_path / "results/smoke/plans").exists()
+
+
+@pytest.mark.slow
+def test_a_change_of_dot_s_samples_no_baseline_anew(finished):
+    of_dot = {"models": {"cifar10-ddpm-mini": {"dot": {"ratio": 4.0}}}}
+    jobs = planned(finished, "all", configs=config_file(finished, overrides=of_dot, morse={"policy": "paper"}))
+    assert jobs["sample"] == 6  # two shards of three Morse nodes
+
+
 @pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_images(finished, tmp_path):
     small = config_file(tmp_path, experiments=yaml.safe_load(SMOKE[1].read_text())["experiments"][:1])

@@ -96,7 +96,7 @@ def test_dot_s_file_has_its_own_weights_only_and_they_restore_it(made):
 
 
 def test_without_normalisation_the_scale_stays_one(made, tmp_path):
-    card = tiny_card(dot={"training": {"chain": {"batch_size": 2, "normalise": False}, "train": CARD["dot"]["training"]["train"]}})
+    card = tiny_card(dot={"training": {"chain": {"chains": 2, "normalise": False}, "train": CARD["dot"]["training"]["train"]}})
     zoo.train_dot(card, made / "dash.safetensors", tiny_images(), tmp_path / "dot.safetensors")
     assert torch.equal(load_file(tmp_path / "dot.safetensors")["scale.table"], torch.ones(10, 10))
 
@@ -144,9 +144,12 @@ def test_a_killed_training_of_dot_ends_the_same(copied, monkeypatch):
 
 def test_dot_does_not_go_on_with_another_dash_or_recipe(copied, monkeypatch):
     interrupted_dot(monkeypatch, copied)
-    other = tiny_card(dot={"training": {**CARD["dot"]["training"], "chain": {"batch_size": 2, "chain": 2}}})
+    other = tiny_card(dot={"training": {**CARD["dot"]["training"], "chain": {"chains": 2, "points": 2}}})
     with pytest.raises(ValueError, match=r"again\.resume was made with another recipe; delete it"):
         zoo.train_dot(other, copied / "dash.safetensors", tiny_images(), copied / "again.safetensors")
+    plain = tiny_card(dot={**CARD["dot"], "preconditioned": False})
+    with pytest.raises(ValueError, match=r"again\.resume was made with another dot; delete it"):
+        zoo.train_dot(plain, copied / "dash.safetensors", tiny_images(), copied / "again.safetensors")
     change_weights(copied / "dash.safetensors")
     with pytest.raises(ValueError, match=r"again\.resume was made with another dash; delete it"):
         zoo.train_dot(CARD, copied / "dash.safetensors", tiny_images(), copied / "again.safetensors")
@@ -198,7 +201,7 @@ def test_weights_of_another_network_are_named(copied):
         name = sorted(state)[0]
         less = {key: value for key, value in state.items() if key != name}
         for other in (less, state | {"a": torch.zeros(1)}, state | {name: torch.zeros(3, 3)}):
-            save_file(other, path, {"dash": sha256(copied / "dash.safetensors")} if path.stem == "dot" else None)
+            save_file(other, path, {"made_for": json.dumps({"dash": sha256(copied / "dash.safetensors")})} if path.stem == "dot" else None)
             damaged(f"weights {path} belong to another network: (a|{name}) and 0 more do not fit; check the card", use)
         save_file(state, path)
 
@@ -209,6 +212,14 @@ def test_a_dot_of_another_dash_is_refused(copied):
     damaged(rf"{dot} were trained on Dash [0-9a-f]{{12}}\.\.\., not {sha256(dash)[:12]}\.\.\.", zoo.prepare_dot, CARD, dash, dot, output)
     save_file(load_file(dot), dot)
     damaged(rf"{dot} were trained on Dash None", zoo.prepare_dot, CARD, dash, dot, output)
+    assert not output.exists()
+
+
+def test_a_dot_of_another_form_is_refused(copied):
+    """Its tensors have the same shapes."""
+    dash, dot, output = (copied / f"{name}.safetensors" for name in ("dash", "dot", "new"))
+    plain = tiny_card(dot={**CARD["dot"], "preconditioned": False})
+    damaged("are of a Dot with preconditioned=True, not preconditioned=False; mend the card", zoo.prepare_dot, plain, dash, dot, output)
     assert not output.exists()
 
 

@@ -125,6 +125,32 @@ def prepared_dot(wildcards):
     )
 
 
+def networks(wildcards):
+    """What a run needs of the card: a changed recipe, or Dot of a baseline, samples nothing anew."""
+    card = {
+        key: value for key, value in model_card(wildcards).items() if key != "training"
+    }
+    dot = {key: value for key, value in card.pop("dot").items() if key != "training"}
+    return card | {"dot": dot} if wildcards.method == "morse" else card
+
+
+def plan_policy(wildcards):
+    """The policy's name and the settings that sampling needs of it; None for a baseline."""
+    name = config["morse"]["policy"]
+    if wildcards.method != "morse":
+        return None
+    return {"name": name, "settings": {} if name == "auto" else config["morse"][name]}
+
+
+def chosen_plan(wildcards):
+    """Only with the policy `auto` a plan needs a job of its own."""
+    return (
+        "<results>/plans/model={model}/sampler={sampler}/budget={budget}.json"
+        if wildcards.method == "morse" and config["morse"]["policy"] == "auto"
+        else []
+    )
+
+
 def extractor_settings(wildcards):
     """The extractor's settings, its weights' file where the repository lies."""
     settings = {

@@ -41,6 +41,29 @@ rule prepare_dot:
         "../scripts/prepare_dot.py"
 
 
+rule plan:
+    input:
+        dash=dash_weights,
+        dot="<results>/prepared/{model}.safetensors",
+    output:
+        plan="<results>/plans/model={model}/sampler={sampler}/budget={budget}.json",
+    log:
+        "<results>/logs/plan/model={model}/sampler={sampler}/budget={budget}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=model_card,
+        sampler=lambda wildcards: CARDS["sampler"][wildcards.sampler],
+        auto=config["morse"]["auto"],
+        paper=config["morse"]["paper"],
+        device=config["device"],
+    script:
+        "../scripts/choose_plan.py"
+
+
 rule latency:
     input:
         dash=dash_weights,
@@ -80,7 +103,7 @@ rule explained:
         data=lambda wildcards: data_settings(
             model_card(wildcards)["dot"]["training"]["data"]
         ),
-        batches=config["explained"]["batches"],
+        draws=config["explained"]["draws"],
         device=config["device"],
     script:
         "../scripts/explained.py"

@@ -23,6 +23,7 @@ rule sample:
     input:
         dash=dash_weights,
         dot=prepared_dot,
+        plan=chosen_plan,
     output:
         shard=temp(f"<results>/samples/{RUN}/shard={{shard}}.npz"),
     log:
@@ -34,9 +35,9 @@ rule sample:
     resources:
         gpu=1,
     params:
-        card=model_card,
+        card=networks,
         sampler=lambda wildcards: CARDS["sampler"][wildcards.sampler],
-        dot_share=config["morse"]["dot_share"],
+        policy=plan_policy,
         images=config["images"],
         shards=config["shards"],
         batch_size=config["batch_size"],
@@ -83,7 +84,7 @@ rule record:
     conda:
         "../../environment.yml"
     params:
-        card=model_card,
+        card=networks,
         images=config["images"],
         grid_images=config["grid_images"],
     script:

@@ -14,8 +14,8 @@ with job(snakemake):
     dot = load_dot(config.card, dash, files.dot)
     images = load_split(data["file"], "test", data["size"], data["sha256"]).images
     chains = ChainSettings(**config.card["dot"]["training"]["chain"] | {"flip": False})
-    source = ChainSource(dash.network, dash.schedule, images, chains, device)
-    cells, overall = explained_residual(dot, source, seed=0, batches=config.batches)
+    source = ChainSource(dash, images, chains, device)
+    cells, overall = explained_residual(dot, source, seed=0, draws=config.draws)
     cells = [[None if np.isnan(cell) else float(cell) for cell in row] for row in cells]
     record = {"model": snakemake.wildcards.model, "overall": overall, "s_edges": S_EDGES, "gap_edges": GAP_EDGES, "explained": cells}
     write_json(record, snakemake.output.record)

@@ -1,9 +1,9 @@
 """One shard of a node's images."""
 
-from adapter import device_of, job
+from adapter import device_of, job, read_json
 
 with job(snakemake):
-    from morse.budget import dash_plan, morse_plan
+    from morse.budget import Plan, dash_plan, fixed_plan, morse_plan
     from morse.predictors import DashOnly, Morse
     from morse.samplers import SAMPLERS
     from morse.sampling import sample
@@ -15,7 +15,13 @@ with job(snakemake):
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     budget = int(node.budget)
     if node.method == "morse":
-        plan = morse_plan(budget, config.card["dot"]["ratio"], config.dot_share)
+        ratio = config.card["dot"]["ratio"]
+        if config.policy["name"] == "auto":
+            plan = Plan(tuple(letter == "D" for letter in read_json(files.plan)["plan"]), ratio)
+        elif config.policy["name"] == "fixed":
+            plan = fixed_plan(budget, ratio, **config.policy["settings"])
+        else:
+            plan = morse_plan(budget, ratio, **config.policy["settings"])
         predictor = Morse(dash, load_dot(config.card, dash, files.dot), plan)
     else:
         plan = dash_plan(budget)
