@@ -209,5 +209,9 @@ def explained_residual(
 
 
 def _draws(source: ChainSource, seed: int, draws: int) -> Iterator[Pairs]:
+    """Pairs in parts of a training step's size, which is known to fit into memory."""
+    size = source.settings.pairs // source.settings.steps
     for draw in tqdm(range(draws), desc="explained residual", mininterval=5):
-        yield source.draw(generator(seed, draw, 2))  # apart from training's and the calibration's streams
+        pairs = source.draw(generator(seed, draw, 2))  # apart from training's and the calibration's streams
+        for start in range(0, source.settings.pairs, size):
+            yield pairs[torch.arange(start, start + size)]

@@ -70,7 +70,7 @@ def choose_plan(
         sampler: number of calls -> a deterministic sampler.
         plans: the candidates.
         images: how many are compared, in one batch.
-        fine_calls: of Dash in the run that is compared with; several times those of any candidate.
+        fine_calls: of Dash in the run that is compared with; at least twice as many as any candidate's, better several times.
         seed: of the noise; apart from the seeds of runs that are measured.
 
     Raises:
@@ -78,8 +78,8 @@ def choose_plan(
     """
     started = time.monotonic()
     longest = max(len(plan.dash) for plan in plans)
-    if fine_calls <= longest:
-        raise ValueError(f"a fine run of {fine_calls} calls is not finer than a candidate of {longest}; raise fine_calls")
+    if fine_calls < 2 * longest:
+        raise ValueError(f"a fine run of {fine_calls} calls is not much finer than a candidate of {longest}; raise fine_calls")
     fine_sampler = sampler(fine_calls)
     if is_stochastic(fine_sampler):
         raise ValueError(f"{type(fine_sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'")

@@ -24,7 +24,7 @@ def useless(x_s, x_t, eps_s, s, t):
     return torch.ones_like(eps_s)
 
 
-def choose(dash, dot, plans, kind="ddim", images=4, fine_calls=120):
+def choose(dash, dot, plans, kind="ddim", images=4, fine_calls=140):
     return choose_plan(dash, dot, lambda calls: SAMPLERS[kind](dash.schedule, calls), plans, images, fine_calls, seed=7)
 
 
@@ -68,5 +68,5 @@ def test_stochastic_samplers_are_refused(kind, dash):
 
 
 def test_a_fine_run_must_be_finer(dash):
-    with pytest.raises(ValueError, match="a fine run of 20 calls is not finer than a candidate of 24; raise fine_calls"):
-        choose(dash, useless, candidates(8, 5.0, SHARES), fine_calls=20)
+    with pytest.raises(ValueError, match="a fine run of 47 calls is not much finer than a candidate of 24; raise fine_calls"):
+        choose(dash, useless, candidates(8, 5.0, SHARES), fine_calls=47)

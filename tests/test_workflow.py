@@ -169,6 +169,7 @@ def assert_stops_with(made, message):
     ("changes", "message"),
     [
         ({"imagess": 3}, "unknown key 'imagess'; did you mean 'images'?"),
+        ({"morse": {"auto": {"fine_calls": 35}}}, "morse: auto: fine_calls: 35 are too few for 6 LSD; use 36 or more"),
         ({"images": "many"}, "images: 'many' is not of type 'integer'"),
         ({"images": 1}, "images: 1 are fewer than"),
         ({"overrides": {"models": {"cifar10-ddpm-min": {}}}}, "unknown model 'cifar10-ddpm-min'; did you mean 'cifar10-ddpm-mini'?"),

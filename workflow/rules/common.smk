@@ -5,6 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
+from morse.budget import morse_plan
 from morse.matrix import METHODS, check, nodes, path_pattern
 from morse.registry import unknown
 from morse.validation import read_yaml, validate
@@ -54,6 +55,19 @@ def check_files():
             )
 
 
+def check_plans():
+    """A fine run that is too short would show only after Dot was trained."""
+    auto = config["morse"]["auto"]
+    for node in NODES:
+        if config["morse"]["policy"] == "auto" and node["method"] == "morse":
+            ratio = CARDS["model"][node["model"]]["dot"]["ratio"]
+            plan = morse_plan(node["budget"], ratio, max(auto["shares"]))
+            if auto["fine_calls"] < (needed := 2 * len(plan.dash)):
+                raise ValueError(
+                    f"configuration: morse: auto: fine_calls: {auto['fine_calls']} are too few for {node['budget']} LSD; use {needed} or more"
+                )
+
+
 def check_counts():
     if config["images"] < max(config["shards"], 2 * config["quality"]["groups"]):
         raise ValueError(
@@ -71,6 +85,7 @@ try:
     NODES = nodes(config["experiments"])
     check(NODES, CARDS)
     check_counts()
+    check_plans()
     check_files()
 except ValueError as error:
     raise WorkflowError(str(error)) from None

@@ -85,6 +85,7 @@ rule record:
         "../../environment.yml"
     params:
         card=networks,
+        policy=plan_policy,
         images=config["images"],
         grid_images=config["grid_images"],
     script:

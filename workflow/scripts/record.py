@@ -18,7 +18,7 @@ with job(snakemake):
     key = {axis: node[axis] for axis in ("model", "task", "sampler", "method")} | {"budget": int(node.budget), "seed": int(node.seed)}
     ratio = config.card["dot"]["ratio"] if node.method == "morse" else None
     made = make_record(key, config.card["scale"], config.images, ratio, shards, statistics, Statistics.load(files.reference))
-    write_json(made | {"provenance": provenance(shards[0].device)}, snakemake.output.record)
+    write_json(made | {"policy": config.policy, "provenance": provenance(shards[0].device)}, snakemake.output.record)
 
     def write(temporary: Path) -> None:
         with open(temporary, "wb") as file:
