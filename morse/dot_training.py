@@ -62,6 +62,11 @@ class ChainSettings:
         """Pairs of one draw."""
         return self.chains * self.points * (self.points - 1) // 2
 
+    @property
+    def pairs_per_step(self) -> int:
+        """Pairs of one optimiser step."""
+        return self.pairs // self.steps
+
 
 @dataclass(frozen=True)
 class Pairs:
@@ -74,8 +79,8 @@ class Pairs:
     s: Tensor
     t: Tensor
 
-    def __getitem__(self, index: Tensor) -> Pairs:
-        """The pairs of an index tensor, in its order."""
+    def __getitem__(self, index: Tensor | slice) -> Pairs:
+        """The pairs of an index tensor, in its order, or of a slice."""
         return Pairs(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
@@ -168,8 +173,8 @@ def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
             of_draw = generator(seed, draw, 3)
             pairs = source.draw(of_draw)
             drawn[draw] = pairs[torch.randperm(source.settings.pairs, generator=of_draw).to(pairs.t.device)]
-        size = source.settings.pairs // dealt
-        pairs = drawn[draw][torch.arange(part * size, (part + 1) * size)]
+        size = source.settings.pairs_per_step
+        pairs = drawn[draw][part * size : (part + 1) * size]
         residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
         error = _mean_square(pairs.eps_s + residual - pairs.eps_t)
         return (error / dot.scale(pairs.s, pairs.t).square()).mean()
@@ -210,8 +215,8 @@ def explained_residual(
 
 def _draws(source: ChainSource, seed: int, draws: int) -> Iterator[Pairs]:
     """Pairs in parts of a training step's size, which is known to fit into memory."""
-    size = source.settings.pairs // source.settings.steps
+    size = source.settings.pairs_per_step
     for draw in tqdm(range(draws), desc="explained residual", mininterval=5):
         pairs = source.draw(generator(seed, draw, 2))  # apart from training's and the calibration's streams
         for start in range(0, source.settings.pairs, size):
-            yield pairs[torch.arange(start, start + size)]
+            yield pairs[start : start + size]

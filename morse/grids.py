@@ -7,15 +7,12 @@ repeat a time, are here under names of their own (``ddim-uniform``, ``ddim-quadr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from morse.registry import Registry
 from morse.schedules import NoiseSchedule
-
-Grid = Callable[[NoiseSchedule, int], list[float]]
-"""(schedule, calls) -> times, from noise to data."""
 
 DDIM_END = 0.8
 """The part of the schedule that DDIM's quadratic grid spans: its authors start CIFAR-10 at t = 800 of 1000."""
@@ -121,32 +118,28 @@ ALIGN_YOUR_STEPS = {
 """The authors' ten times of Stable Diffusion 1.5 and XL (Sabour et al. 2024, arXiv 2404.14507, and its project page)."""
 
 
-def align_your_steps(times: Sequence[int]) -> Grid:
-    """The grid through published times; for other numbers of calls interpolated as its authors do: linearly in log(sigma / alpha)."""
-
-    def grid(schedule: NoiseSchedule, calls: int) -> list[float]:
-        if schedule.num_train_timesteps != 1000:
-            raise ValueError(f"Align-Your-Steps' times are of 1000 steps, not {schedule.num_train_timesteps}")
-        if calls < 2:
-            raise ValueError(f"Align-Your-Steps interpolates 2 calls or more, not {calls}")
-        if calls == len(times):
-            return [float(t) for t in times]
-        places = np.linspace(0.0, len(times) - 1.0, calls)
-        values = np.interp(places, np.arange(len(times)), [schedule.log_snr(t) for t in times])
-        inner = [schedule.time_of_log_snr(value) for value in values[1:-1]]
-        return [float(times[0]), *inner, float(times[-1])]
-
-    return grid
+def _align_your_steps(times: Sequence[int], schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Published times; for other numbers of calls interpolated as their authors do: linearly in log(sigma / alpha)."""
+    if schedule.num_train_timesteps != 1000:
+        raise ValueError(f"Align-Your-Steps' times are of 1000 steps, not {schedule.num_train_timesteps}")
+    if calls < 2:
+        raise ValueError(f"Align-Your-Steps interpolates 2 calls or more, not {calls}")
+    if calls == len(times):
+        return [float(t) for t in times]
+    places = np.linspace(0.0, len(times) - 1.0, calls)
+    values = np.interp(places, np.arange(len(times)), [schedule.log_snr(t) for t in times])
+    inner = [schedule.time_of_log_snr(value) for value in values[1:-1]]
+    return [float(times[0]), *inner, float(times[-1])]
 
 
 def ays_sd(schedule: NoiseSchedule, calls: int) -> list[float]:
     """Align-Your-Steps for Stable Diffusion 1.5."""
-    return align_your_steps(ALIGN_YOUR_STEPS["ays-sd"])(schedule, calls)
+    return _align_your_steps(ALIGN_YOUR_STEPS["ays-sd"], schedule, calls)
 
 
 def ays_sdxl(schedule: NoiseSchedule, calls: int) -> list[float]:
     """Align-Your-Steps for Stable Diffusion XL."""
-    return align_your_steps(ALIGN_YOUR_STEPS["ays-sdxl"])(schedule, calls)
+    return _align_your_steps(ALIGN_YOUR_STEPS["ays-sdxl"], schedule, calls)
 
 
 GRIDS = Registry(
@@ -163,4 +156,4 @@ GRIDS = Registry(
         "ddim-quadratic": "morse.grids:ddim_quadratic",
     },
 )
-"""Name in the options of a sampler -> grid."""
+"""Name in the options of a sampler -> function (schedule, calls) that returns the times, from noise to data."""

@@ -65,6 +65,10 @@ class NoiseSchedule:
         """The noise's standard deviation at time t, sqrt(1 - alpha_t^2)."""
         return math.sqrt(-math.expm1(2.0 * self.log_alpha(t)))
 
+    def beta(self, t: float, s: float) -> float:
+        """1 - alpha_t^2 / alpha_s^2, the noise's share of the way from s to t > s; exact also for neighbouring times."""
+        return -math.expm1(2.0 * (self.log_alpha(t) - self.log_alpha(s)))
+
     def log_snr(self, t: float) -> float:
         """lambda_t = log(alpha_t / sigma_t), half the logarithm of the signal-to-noise ratio; +inf at :data:`CLEAN`."""
         sigma = self.sigma(t)

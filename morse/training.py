@@ -90,7 +90,7 @@ def train(
         first, before = _resume(resume_from, made_by, module, parameters, average, optimiser)
 
     losses: list[float] = []
-    started = time.monotonic()
+    started = time.monotonic() - before
     module.train()
     bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=progress, mininterval=5)
     for step in bar:
@@ -109,8 +109,7 @@ def train(
         losses.append(loss.item())
         bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}", refresh=False)
         if resume_from is not None and (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps:
-            seconds = before + time.monotonic() - started
-            _save(resume_from, step + 1, seconds, made_by, module, average, optimiser)
+            _save(resume_from, step + 1, time.monotonic() - started, made_by, module, average, optimiser)
 
     with torch.no_grad():
         for name, p in parameters.items():
@@ -119,7 +118,7 @@ def train(
     if resume_from is not None:
         resume_from.unlink(missing_ok=True)
     tail = losses[-max(1, len(losses) // 10) :]
-    return {"steps": settings.steps, "seconds": before + time.monotonic() - started, "loss": sum(tail) / max(1, len(tail))}
+    return {"steps": settings.steps, "seconds": time.monotonic() - started, "loss": sum(tail) / max(1, len(tail))}
 
 
 def _save(path: Path, step: int, seconds: float, made_by: dict, module: nn.Module, average: dict, optimiser: torch.optim.Optimizer) -> None:

@@ -17,12 +17,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
+from morse.grids import GRIDS
 from morse.registry import Registry
-from morse.schedules import NoiseSchedule
+from morse.schedules import CLEAN, NoiseSchedule
 
 Noise = Callable[[], Tensor]
 """Draws standard normal noise of x's shape, each image's from its own generator."""
@@ -64,6 +66,28 @@ class Sampler(ABC):
     def fresh_noise(self, index: int) -> float:
         """Standard deviation of the noise that step ``index`` draws, once, and adds to the sample; 0: it draws none."""
         return 0.0
+
+
+@dataclass(frozen=True)
+class GridSampler(Sampler):
+    """A sampler whose times are those of a grid, and whose last step goes to the data.
+
+    Args:
+        grid: a name of :data:`morse.grids.GRIDS`.
+    """
+
+    grid: str = "uniform"
+
+    def __post_init__(self) -> None:
+        _ = self.times  # raises for a number of calls that the grid cannot have
+
+    @cached_property
+    def times(self) -> tuple[float, ...]:
+        return tuple(GRIDS[self.grid](self.schedule, self.calls))
+
+    def ends(self, index: int) -> tuple[float, float]:
+        """Where step ``index`` begins and ends: its time and the next one, :data:`morse.schedules.CLEAN` after the last."""
+        return self.times[index], (*self.times[1:], CLEAN)[index]
 
 
 SAMPLERS = Registry(

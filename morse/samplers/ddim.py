@@ -10,12 +10,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor
 
-from morse.grids import GRIDS
-from morse.samplers import Noise, Sampler, State
+from morse.samplers import GridSampler, Noise, State
 from morse.schedules import CLEAN, NoiseSchedule
 
 
@@ -32,7 +30,7 @@ def ddim_step(schedule: NoiseSchedule, x: Tensor, eps: Tensor, t: float, s: floa
 
 
 @dataclass(frozen=True)
-class DDIM(Sampler):
+class DDIM(GridSampler):
     """DDIM, without clipping, as its authors run it.
 
     Args:
@@ -43,28 +41,21 @@ class DDIM(Sampler):
         ValueError: for another eta.
     """
 
-    grid: str = "uniform"
     eta: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.eta <= 1.0:
             raise ValueError(f"eta of DDIM lies between 0 and 1, not {self.eta:g}")
-        _ = self.times  # raises for a number of calls that the grid cannot have
-
-    @cached_property
-    def times(self) -> tuple[float, ...]:
-        return tuple(GRIDS[self.grid](self.schedule, self.calls))
+        super().__post_init__()
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        t, s = (*self.times, CLEAN)[index : index + 2]
+        t, s = self.ends(index)
         fresh = self.fresh_noise(index)
         x = ddim_step(self.schedule, x, eps, t, s, fresh)
         return (x + fresh * noise() if fresh else x), None
 
     def fresh_noise(self, index: int) -> float:
-        t, s = (*self.times, CLEAN)[index : index + 2]
+        t, s = self.ends(index)
         if s == CLEAN or not self.eta:
             return 0.0
-        # 1 - alpha_t^2 / alpha_s^2 from the logarithms, exact also for neighbouring times.
-        change = -math.expm1(2.0 * (self.schedule.log_alpha(t) - self.schedule.log_alpha(s)))
-        return self.eta * self.schedule.sigma(s) / self.schedule.sigma(t) * math.sqrt(change)
+        return self.eta * self.schedule.sigma(s) / self.schedule.sigma(t) * math.sqrt(self.schedule.beta(t, s))

@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor
 
-from morse.grids import GRIDS
-from morse.samplers import Noise, Sampler, State
+from morse.samplers import GridSampler, Noise, State
 from morse.schedules import CLEAN
 
 
 @dataclass(frozen=True)
-class DDPM(Sampler):
+class DDPM(GridSampler):
     """DDPM.
 
     Args:
@@ -34,39 +32,30 @@ class DDPM(Sampler):
         clip: clamp the estimate of the clean image to [-1, 1], as Ho et al. do.
     """
 
-    grid: str = "uniform"
     variance: str = "fixed_small"
     clip: bool = True
 
     def __post_init__(self) -> None:
         if self.variance not in ("fixed_small", "fixed_large"):
             raise ValueError(f"variance of DDPM is fixed_small or fixed_large, not {self.variance!r}")
-        _ = self.times  # raises for a number of calls that the grid cannot have
-
-    @cached_property
-    def times(self) -> tuple[float, ...]:
-        return tuple(GRIDS[self.grid](self.schedule, self.calls))
+        super().__post_init__()
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        t, s = (*self.times, CLEAN)[index : index + 2]
+        t, s = self.ends(index)
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         x_0 = (x - sigma * eps) / alpha
         if self.clip:
             x_0 = x_0.clamp(-1.0, 1.0)
         if s == CLEAN:
             return x_0, None
-        beta = self._beta(t, s)
+        beta = self.schedule.beta(t, s)
         before, now = self.schedule.sigma(s) ** 2, sigma**2
         mean = (self.schedule.alpha(s) * beta / now) * x_0 + (math.sqrt(1.0 - beta) * before / now) * x
         return mean + self.fresh_noise(index) * noise(), None
 
     def fresh_noise(self, index: int) -> float:
-        t, s = (*self.times, CLEAN)[index : index + 2]
+        t, s = self.ends(index)
         if s == CLEAN:
             return 0.0
-        beta = self._beta(t, s)
+        beta = self.schedule.beta(t, s)
         return math.sqrt(beta if self.variance == "fixed_large" else beta * self.schedule.sigma(s) ** 2 / self.schedule.sigma(t) ** 2)
-
-    def _beta(self, t: float, s: float) -> float:
-        """From the logarithms, exact also for neighbouring times."""
-        return -math.expm1(2.0 * (self.schedule.log_alpha(t) - self.schedule.log_alpha(s)))

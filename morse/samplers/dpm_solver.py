@@ -23,6 +23,7 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
+from morse.grids import log_snr
 from morse.samplers import Noise, Sampler, State
 
 INNER = {1: (), 2: (0.5,), 3: (1 / 3, 2 / 3)}
@@ -61,7 +62,7 @@ class DPMSolver(Sampler):
         schedule, orders = self.schedule, fast_orders(self.calls)
         last = schedule.num_train_timesteps - 1.0
         outer = np.linspace(schedule.log_snr(last), schedule.log_snr(0.0), len(orders) + 1)
-        times = [last, *(schedule.time_of_log_snr(value) for value in outer[1:-1]), 0.0]
+        times = log_snr(schedule, len(outer))
         stages = []
         for k, order in enumerate(orders):
             inside = [schedule.time_of_log_snr(outer[k] + r * (outer[k + 1] - outer[k])) for r in INNER[order]]

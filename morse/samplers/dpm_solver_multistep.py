@@ -18,12 +18,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 
 from torch import Tensor
 
-from morse.grids import GRIDS
-from morse.samplers import Noise, Sampler, State
+from morse.samplers import GridSampler, Noise, State
 from morse.schedules import CLEAN
 
 FEW = 15
@@ -31,7 +29,7 @@ FEW = 15
 
 
 @dataclass(frozen=True)
-class DPMSolverMultistep(Sampler):
+class DPMSolverMultistep(GridSampler):
     """DPM-Solver (noise) and DPM-Solver++ (clean), multistep; one network call a step.
 
     Args:
@@ -55,11 +53,7 @@ class DPMSolverMultistep(Sampler):
             raise ValueError(f"order of DPM-Solver is 1, 2 or 3, not {self.order}")
         if self.prediction not in ("clean", "noise"):
             raise ValueError(f"prediction of DPM-Solver is 'clean' or 'noise', not {self.prediction!r}")
-        _ = self.times  # raises for a number of calls that the grid cannot have
-
-    @cached_property
-    def times(self) -> tuple[float, ...]:
-        return tuple(GRIDS[self.grid](self.schedule, self.calls))
+        super().__post_init__()
 
     def order_of(self, index: int) -> int:
         """The order of step ``index``."""
@@ -69,7 +63,7 @@ class DPMSolverMultistep(Sampler):
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
         """``state`` holds the predictions of the steps before, the latest first."""
-        t, s = (*self.times, CLEAN)[index : index + 2]
+        t, s = self.ends(index)
         alpha, sigma, clean = self.schedule.alpha, self.schedule.sigma, self.prediction == "clean"
         x_0 = (x - sigma(t) * eps) / alpha(t)
         if s == CLEAN:

@@ -21,14 +21,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from torch import Tensor
 
-from morse.grids import GRIDS
-from morse.samplers import Noise, Sampler, State
-from morse.schedules import CLEAN
+from morse.samplers import GridSampler, Noise, State
 
 ORDERS = (1, 2, 3)
 VARIANTS = ("bh1", "bh2")
@@ -66,7 +63,7 @@ class UniPCState:
 
 
 @dataclass(frozen=True)
-class UniPC(Sampler):
+class UniPC(GridSampler):
     """UniPC without clipping; its order rises at the start from 1 and falls at the end to 1, for the step to CLEAN.
 
     Steps are those of diffusers' ``UniPCMultistepScheduler`` with ``lower_order_final=True, final_sigmas_type="zero"``. The last one, where
@@ -82,7 +79,6 @@ class UniPC(Sampler):
         ValueError: for another order, variant or prediction.
     """
 
-    grid: str = "uniform"
     order: int = 2
     variant: str = "bh2"
     prediction: str = "clean"
@@ -94,11 +90,7 @@ class UniPC(Sampler):
             raise ValueError(f"variant of UniPC is bh1 or bh2, not {self.variant!r}")
         if self.prediction not in PREDICTIONS:
             raise ValueError(f"prediction of UniPC is clean or noise, not {self.prediction!r}")
-        _ = self.times  # raises for a number of calls that the grid cannot have
-
-    @cached_property
-    def times(self) -> tuple[float, ...]:
-        return tuple(GRIDS[self.grid](self.schedule, self.calls))
+        super().__post_init__()
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
         """``state`` is a :class:`UniPCState`; x, the predicted sample, is corrected first."""
@@ -117,7 +109,7 @@ class UniPC(Sampler):
 
     def _advance(self, index: int, x: Tensor, estimates: Sequence[Tensor], reached: Tensor | None = None) -> Tensor:
         """x from ``times[index]`` to the next time: UniP, or UniC with the estimate ``reached`` there; estimates newest first."""
-        t, s = (*self.times, CLEAN)[index : index + 2]
+        t, s = self.ends(index)
         first, *others = estimates[: self.order_of(index)]
         alpha, sigma, log_snr = self.schedule.alpha, self.schedule.sigma, self.schedule.log_snr
         kept, replaced = (alpha, sigma) if self.prediction == "noise" else (sigma, alpha)
