@@ -24,7 +24,7 @@ from torch.nn import functional
 from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
 from morse.schedules import NoiseSchedule
 
-with without_optional_packages(*DIFFUSERS_EXTRAS):
+with without_optional_packages("diffusers", *DIFFUSERS_EXTRAS):
     from diffusers.models.embeddings import TimestepEmbedding
     from diffusers.models.resnet import ResnetBlock2D
     from diffusers.models.unets.unet_2d import UNet2DModel
@@ -70,16 +70,16 @@ class ResidualScale(nn.Module):
 
     CELLS = (10, 10)
 
-    def __init__(self, num_train_timesteps: int):
+    def __init__(self, labels: float):
         super().__init__()
-        self.num_train_timesteps = num_train_timesteps
+        self.labels = labels
         self.register_buffer("table", torch.ones(self.CELLS))
 
     def coordinates(self, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """(s, gap) in units of cells, each in [0, cells): s uniform on [0, T), the gap logarithmic on [1, T]."""
+        """(s, gap) in units of cells, each in [0, cells): s uniform on [0, labels), the gap logarithmic on [1, labels]."""
         rows, columns = self.CELLS
-        row = s / self.num_train_timesteps * rows
-        column = (s - t).clamp(min=1.0).log() / math.log(self.num_train_timesteps) * columns
+        row = s / self.labels * rows
+        column = (s - t).clamp(min=1.0).log() / math.log(self.labels) * columns
         return row.clamp(0, rows - 1e-3), column.clamp(0, columns - 1e-3)
 
     def forward(self, s: Tensor, t: Tensor) -> Tensor:
@@ -95,16 +95,20 @@ class ResidualScale(nn.Module):
 class NoiseLevels(nn.Module):
     """alpha and sigma of a schedule at a tensor of times: (B,) -> (B, 1, 1, 1) each, in float32.
 
-    log alpha is linear between labels, as in :mod:`morse.schedules`; sigma = sqrt(-expm1(2 log alpha)) keeps its digits near t = 0.
+    log alpha is linear between the points of a table, as a discrete schedule's is between labels; of the VP-SDE, whose log alpha is
+    quadratic, sixteen points a label keep sigma within 1e-4 of itself from t = 1e-3 on. sigma = sqrt(-expm1(2 log alpha)) keeps its
+    digits near t = 0.
     """
+
+    PER_LABEL = 16
 
     def __init__(self, schedule: NoiseSchedule):
         super().__init__()
-        log_alpha = [schedule.log_alpha(t) for t in range(schedule.num_train_timesteps)]
+        log_alpha = [schedule.log_alpha(i / self.PER_LABEL) for i in range(int(schedule.last) * self.PER_LABEL + 1)]
         self.register_buffer("log_alpha", torch.tensor(log_alpha, dtype=torch.float32), persistent=False)
 
     def forward(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        t = t.float()
+        t = t.float() * self.PER_LABEL
         below = t.floor().long().clamp(0, len(self.log_alpha) - 2)
         log_alpha = torch.lerp(self.log_alpha[below], self.log_alpha[below + 1], t - below)[:, None, None, None]
         return log_alpha.exp(), (-torch.expm1(2.0 * log_alpha)).sqrt()
@@ -134,7 +138,7 @@ class Dot(nn.Module):
         self.m = len(channels)
         self.preconditioned = preconditioned
         self.levels = NoiseLevels(schedule)
-        self.scale = ResidualScale(schedule.num_train_timesteps)
+        self.scale = ResidualScale(schedule.last + 1.0)
         self.trunk = share(dash)
         self.trunk.conv_in = nn.Conv2d(channels[-1], inner, 3, padding=1)
         self.trunk.conv_out = nn.Conv2d(inner, channels[-1], 3, padding=1)

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from morse.dash import Dash
 from morse.dot import Dot, NoiseLevels, ResidualScale
 from morse.objectives import draw_batch
+from morse.schedules import NoiseSchedule
 from morse.seeds import generator
 from morse.training import LossFunction
 
@@ -84,16 +85,17 @@ class Pairs:
         return Pairs(*(getattr(self, f.name)[index] for f in fields(self)))
 
 
-def draw_chain_times(settings: ChainSettings, total: int, rng: torch.Generator) -> Tensor:
-    """(points, chains) times, descending along the chain, real-valued in [0, T - 1].
+def draw_chain_times(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> Tensor:
+    """(points, chains) times, descending along the chain, real-valued between the schedule's first and last label.
 
-    The first is uniform; the others are uniform in the span that follows it, which ends at 0 at the latest.
+    The chain's first is uniform; the others are uniform in the span that follows it, which ends at the schedule's first at the latest.
     """
-    first = torch.rand(settings.chains, generator=rng) * (total - 1)
+    room = torch.rand(settings.chains, generator=rng) * (schedule.last - schedule.first)
+    first = schedule.first + room
     low, high = math.log(settings.min_calls), math.log(settings.max_calls)
-    span = total * torch.exp(-(low + (high - low) * torch.rand(settings.chains, generator=rng)))
+    span = (schedule.last + 1.0) * torch.exp(-(low + (high - low) * torch.rand(settings.chains, generator=rng)))
     later = torch.rand((settings.points - 1, settings.chains), generator=rng).sort(dim=0).values
-    return torch.cat([first[None], first - later * torch.minimum(span, first)])
+    return torch.cat([first[None], first - later * torch.minimum(span, room)])
 
 
 class ChainSource:
@@ -105,7 +107,6 @@ class ChainSource:
 
     def __init__(self, dash: Dash, images: np.ndarray, settings: ChainSettings, device: torch.device | str = "cpu"):
         self.dash, self.images, self.settings, self.device = dash, images, settings, device
-        self.total = dash.schedule.num_train_timesteps
         self._levels = NoiseLevels(dash.schedule).to(device)
 
     @torch.no_grad()
@@ -120,7 +121,7 @@ class ChainSource:
 
     def _draw(self, rng: torch.Generator) -> Pairs:
         x_0, _ = draw_batch(self.images, self.settings.chains, rng, self.settings.flip)
-        times = draw_chain_times(self.settings, self.total, rng)
+        times = draw_chain_times(self.settings, self.dash.schedule, rng)
         noise = torch.randn(x_0.shape, generator=rng).to(self.device)
         alpha, sigma = self._levels(times[0].to(self.device))
         x = alpha * x_0.to(self.device) + sigma * noise

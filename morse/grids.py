@@ -7,20 +7,27 @@ repeat a time, are here under names of their own (``ddim-uniform``, ``ddim-quadr
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from morse.registry import Registry
-from morse.schedules import NoiseSchedule
+from morse.schedules import DiscreteSchedule, NoiseSchedule
 
 DDIM_END = 0.8
 """The part of the schedule that DDIM's quadratic grid spans: its authors start CIFAR-10 at t = 800 of 1000."""
 
 
-def _check(schedule: NoiseSchedule, calls: int, most: int, name: str) -> None:
+def training_steps(schedule: NoiseSchedule, name: str) -> int:
+    """T, the training steps that grids of whole labels count."""
+    if not isinstance(schedule, DiscreteSchedule):
+        raise ValueError(f"a {name} grid counts training steps, which a schedule in continuous time has not; use the grid 'time-uniform'")
+    return schedule.num_train_timesteps
+
+
+def _check(calls: int, most: int, total: int, name: str) -> None:
     if not 1 <= calls <= most:
-        raise ValueError(f"a {name} grid over {schedule.num_train_timesteps} steps has 1 to {most} calls, not {calls}")
+        raise ValueError(f"a {name} grid over {total} steps has 1 to {most} calls, not {calls}")
 
 
 def uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
@@ -32,15 +39,15 @@ def uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
     Raises:
         ValueError: if more calls than T are asked for, or fewer than one.
     """
-    total = schedule.num_train_timesteps
-    _check(schedule, calls, total, "uniform")
+    total = training_steps(schedule, "uniform")
+    _check(calls, total, total, "uniform")
     return [float(i * total // calls) for i in reversed(range(calls))]
 
 
 def leading(schedule: NoiseSchedule, calls: int) -> list[float]:
     """``i (T // calls)``: diffusers' ``timestep_spacing="leading"`` without offset; :func:`uniform` where ``calls`` divides T."""
-    total = schedule.num_train_timesteps
-    _check(schedule, calls, total, "leading")
+    total = training_steps(schedule, "leading")
+    _check(calls, total, total, "leading")
     return [float(i * (total // calls)) for i in reversed(range(calls))]
 
 
@@ -49,8 +56,8 @@ def trailing(schedule: NoiseSchedule, calls: int) -> list[float]:
 
     Lin et al. 2024 (arXiv 2305.08891, section 3.3): sampling starts from pure noise, which only T - 1 is near to.
     """
-    total = schedule.num_train_timesteps
-    _check(schedule, calls, total, "trailing")
+    total = training_steps(schedule, "trailing")
+    _check(calls, total, total, "trailing")
     return [float(np.round(total - i * total / calls) - 1) for i in range(calls)]
 
 
@@ -59,8 +66,9 @@ def quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
 
     From 0.8 T down to 0, dense near the data (Song et al. 2021, arXiv 2010.02502, appendix D.2).
     """
-    end = DDIM_END * schedule.num_train_timesteps
-    _check(schedule, calls, int(end) + 1, "quadratic")
+    total = training_steps(schedule, "quadratic")
+    end = DDIM_END * total
+    _check(calls, int(end) + 1, total, "quadratic")
     if calls == 1:  # linspace would ask at 0, where there is nothing to estimate
         return [float(int(end))]
     times: list[float] = []
@@ -79,8 +87,8 @@ def ddim_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
     Raises:
         ValueError: for a number of calls that no S gives, such as 6 of T = 1000, where S = 6 makes 7.
     """
-    total = schedule.num_train_timesteps
-    _check(schedule, calls, total, "ddim-uniform")
+    total = training_steps(schedule, "ddim-uniform")
+    _check(calls, total, total, "ddim-uniform")
     for steps in range(calls, calls // 2, -1):
         times = range(0, total, total // steps)
         if len(times) == calls:
@@ -94,8 +102,9 @@ def ddim_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
     Raises:
         ValueError: where it has a time twice, a call that changes nothing.
     """
-    end = DDIM_END * schedule.num_train_timesteps
-    _check(schedule, calls, int(end) + 1, "ddim-quadratic")
+    total = training_steps(schedule, "ddim-quadratic")
+    end = DDIM_END * total
+    _check(calls, int(end) + 1, total, "ddim-quadratic")
     times = _quadratic(end, calls)
     if twice := sorted({t for t in times if times.count(t) > 1}):
         raise ValueError(f"the DDIM authors' quadratic grid of {calls} times has {twice[0]:g} twice; use the grid 'quadratic'")
@@ -103,12 +112,27 @@ def ddim_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
 
 
 def log_snr(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Uniform in the log-SNR from label T - 1 to label 0, both among the times (one call: T - 1)."""
-    last = schedule.num_train_timesteps - 1.0
+    """Uniform in the log-SNR from the noisiest label to the first, both among the times (one call: the noisiest)."""
+    low, high = schedule.log_snr(schedule.last), schedule.log_snr(schedule.first)
+    return _between(schedule, calls, "log-SNR", low, high, schedule.time_of_log_snr)
+
+
+def time_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Uniform in time from the noisiest label to the first, both among the times: "time_uniform" of DPM-Solver, the VP-SDE's own."""
+    return _between(schedule, calls, "time-uniform", schedule.last, schedule.first, float)
+
+
+def time_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Uniform in the root of time, likewise: DPM-Solver's "time_quadratic"."""
+    return _between(schedule, calls, "time-quadratic", math.sqrt(schedule.last), math.sqrt(schedule.first), lambda root: root**2)
+
+
+def _between(schedule: NoiseSchedule, calls: int, name: str, start: float, stop: float, time: Callable[[float], float]) -> list[float]:
+    """The last label, times of values even between ``start`` and ``stop``, the first label; the ends without rounding."""
     if calls < 1:
-        raise ValueError(f"a log-SNR grid has at least one call, not {calls}")
-    inner = np.linspace(schedule.log_snr(last), schedule.log_snr(0.0), calls)[1:-1] if calls > 1 else []
-    return [last, *(schedule.time_of_log_snr(value) for value in inner), *([0.0] if calls > 1 else [])]
+        raise ValueError(f"a {name} grid has at least one call, not {calls}")
+    inner = np.linspace(start, stop, calls)[1:-1] if calls > 1 else []
+    return [schedule.last, *(time(float(value)) for value in inner), *([schedule.first] if calls > 1 else [])]
 
 
 ALIGN_YOUR_STEPS = {
@@ -120,8 +144,8 @@ ALIGN_YOUR_STEPS = {
 
 def _align_your_steps(times: Sequence[int], schedule: NoiseSchedule, calls: int) -> list[float]:
     """Published times; for other numbers of calls interpolated as their authors do: linearly in log(sigma / alpha)."""
-    if schedule.num_train_timesteps != 1000:
-        raise ValueError(f"Align-Your-Steps' times are of 1000 steps, not {schedule.num_train_timesteps}")
+    if (total := training_steps(schedule, "Align-Your-Steps")) != 1000:
+        raise ValueError(f"Align-Your-Steps' times are of 1000 steps, not {total}")
     if calls < 2:
         raise ValueError(f"Align-Your-Steps interpolates 2 calls or more, not {calls}")
     if calls == len(times):
@@ -150,6 +174,8 @@ GRIDS = Registry(
         "trailing": "morse.grids:trailing",
         "quadratic": "morse.grids:quadratic",
         "log-snr": "morse.grids:log_snr",
+        "time-uniform": "morse.grids:time_uniform",
+        "time-quadratic": "morse.grids:time_quadratic",
         "ays-sd": "morse.grids:ays_sd",
         "ays-sdxl": "morse.grids:ays_sdxl",
         "ddim-uniform": "morse.grids:ddim_uniform",

@@ -13,12 +13,18 @@ DIFFUSERS_EXTRAS = ("peft", "transformers", "accelerate", "torchvision", "scipy"
 
 
 @contextmanager
-def without_optional_packages(*names: str) -> Iterator[None]:
+def without_optional_packages(of: str, *names: str) -> Iterator[None]:
     """Within the block, packages that are not loaded yet look absent, to ``importlib.util.find_spec`` and to ``import``.
 
     diffusers' U-Net needs none of its optional packages, but imports those that are installed (peft brings transformers, and that
     torchvision): half of the start-up of every sampling node. Afterwards the packages can be imported as ever.
+
+    Args:
+        of: the package that would import them. Where it is loaded already it has seen them, and nothing is hidden from it.
     """
+    if of in sys.modules:
+        yield
+        return
     find_spec = importlib.util.find_spec
     absent = [name for name in names if name not in sys.modules]
 

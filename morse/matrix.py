@@ -10,6 +10,8 @@ from morse.budget import MIN_MORSE_BUDGET
 from morse.registry import unknown
 
 AXES = ("model", "task", "sampler", "method", "budget", "seed")
+CONTINUOUS = ("vp-sde",)
+"""Noise schedules in continuous time; kept here, as reading them off the schedules would make every job load them."""
 METHODS = ("baseline", "morse")
 
 
@@ -25,6 +27,11 @@ def nodes(experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def path_pattern() -> str:
     """The folders of a node's files, with a wildcard for each axis: model={model}/task={task}/..."""
     return "/".join(f"{axis}={{{axis}}}" for axis in AXES)
+
+
+def time_of(model: Mapping[str, Any]) -> str:
+    """Whether a model's card has a schedule of "discrete" or "continuous" time."""
+    return "continuous" if model["schedule"]["name"] in CONTINUOUS else "discrete"
 
 
 def check(chosen: Iterable[Mapping[str, Any]], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
@@ -53,6 +60,9 @@ def _fault(node: Mapping[str, Any], cards: Mapping[str, Mapping[str, Mapping[str
         return f"model {node['model']!r} is not for task {node['task']!r}; its tasks: {', '.join(model['tasks'])}"
     if (made := model["unet"]["sample_size"]) != (size := task["data"]["size"]):
         return f"model {node['model']!r} makes images of {made}, task {node['task']!r} has {size}"
+    needs, has = cards["sampler"][node["sampler"]].get("time"), time_of(model)
+    if needs not in (None, has):
+        return f"sampler {node['sampler']!r} is for {needs} time, model {node['model']!r} has {has} time; use another sampler"
     if node["method"] == "morse" and node["budget"] < MIN_MORSE_BUDGET:
         return f"budget {node['budget']} is too small for Morse; use {MIN_MORSE_BUDGET} LSD or more"
     return None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morse.schedules import NoiseSchedule
+from morse.schedules import DiscreteSchedule, NoiseSchedule
 from morse.training import LossFunction
 
 
@@ -31,6 +31,17 @@ def draw_batch(images: np.ndarray, batch_size: int, rng: torch.Generator, flip: 
     return x, index
 
 
+TRAINED_FROM = 1e-5
+"""The part of continuous time below which the VP-SDE's authors do not train."""
+
+
+def draw_times(schedule: NoiseSchedule, count: int, rng: torch.Generator) -> Tensor:
+    """(count,) labels, uniform: whole ones of a discrete schedule, real ones in continuous time."""
+    if isinstance(schedule, DiscreteSchedule):
+        return torch.randint(schedule.num_train_timesteps, (count,), generator=rng)
+    return schedule.last * (TRAINED_FROM + (1.0 - TRAINED_FROM) * torch.rand(count, generator=rng))
+
+
 def dash_loss(
     network: Callable[..., tuple[Tensor]],
     schedule: NoiseSchedule,
@@ -39,15 +50,18 @@ def dash_loss(
     flip: bool,
     device: torch.device | str = "cpu",
 ) -> LossFunction:
-    """DDPM's simple loss, E |eps - theta(x_t, t)|^2 with t uniform (Ho et al. 2020, arXiv 2006.11239, equation 14)."""
-    alpha_bar = torch.from_numpy(schedule.alphas_cumprod).float()
+    """DDPM's simple loss, E |eps - theta(x_t, t)|^2 with t uniform (Ho et al. 2020, arXiv 2006.11239, equation 14).
+
+    In continuous time it is the authors' loss of the VP-SDE too, |sigma_t score + eps|^2 with the score -theta / sigma_t
+    (Song et al. 2021, arXiv 2011.13456, equation 7 with lambda = sigma^2).
+    """
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
         x_0, _ = draw_batch(images, batch_size, rng, flip)
-        t = torch.randint(schedule.num_train_timesteps, (batch_size,), generator=rng)
+        t = draw_times(schedule, batch_size, rng)
         eps = torch.randn(x_0.shape, generator=rng)
-        signal = alpha_bar[t][:, None, None, None]
-        x_t = signal.sqrt() * x_0 + (1.0 - signal).sqrt() * eps
+        alpha, sigma = (torch.tensor([level(v) for v in t.tolist()])[:, None, None, None] for level in (schedule.alpha, schedule.sigma))
+        x_t = alpha * x_0 + sigma * eps
         estimate = network(x_t.to(device), t.to(device), return_dict=False)[0]
         return functional.mse_loss(estimate.float(), eps.to(device))
 

@@ -52,9 +52,10 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
         fresh = sampler.fresh_noise(index)
         if len(drawn) != bool(fresh):
             raise RuntimeError(f"{type(sampler).__name__} drew noise {len(drawn)} times in step {index}, and says that it adds {fresh:g}")
-        if fresh:
+        if fresh and index + 1 < sampler.calls:  # after the last call nothing asks for it
             share = fresh / sampler.schedule.sigma(sampler.times[index + 1])
-            predictor.renew_noise(drawn.pop(), share, sampler.schedule)
+            predictor.renew_noise(drawn[0], share, sampler.schedule)
+        drawn.clear()
     made = predictor.calls.dash + predictor.calls.dot
     if made != sampler.calls:
         raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {made} were made")

@@ -41,6 +41,41 @@ class GaussianDash:
         return self.schedule.alpha(s) * self.mean + (spread_s / spread_t).sqrt() * (x - self.schedule.alpha(t) * self.mean)
 
 
+@dataclass(frozen=True)
+class MixtureDash:
+    r"""The best noise estimate for a mixture of Gaussians, whose flow is not linear.
+
+    .. math:: \epsilon(x, t) = \sigma_t \sum_k r_k(x, t) (x - \alpha_t \mu_k) / (\alpha_t^2 v_k + \sigma_t^2)
+
+    with the components' responsibilities r.
+
+    Args:
+        weights, variances: (K,).
+        means: (K, C, H, W).
+    """
+
+    schedule: NoiseSchedule
+    weights: Tensor
+    means: Tensor
+    variances: Tensor
+
+    def __call__(self, x: Tensor, t: Tensor) -> Tensor:
+        """x (B, C, H, W), t (B,), all equal -> (B, C, H, W)."""
+        alpha, sigma = self.schedule.alpha(t[0].item()), self.schedule.sigma(t[0].item())
+        spread = alpha**2 * self.variances + sigma**2
+        difference = x[:, None] - alpha * self.means  # (B, K, C, H, W)
+        pixels = self.means[0].numel()
+        logs = self.weights.log() - pixels / 2 * spread.log() - difference.square().sum((2, 3, 4)) / (2 * spread)
+        return sigma * (logs.softmax(1) / spread)[:, :, None, None, None].mul(difference).sum(1)
+
+    def moments(self) -> tuple[Tensor, Tensor]:
+        """Mean (P,) and covariance (P, P) of the data, pixels in one row."""
+        means, weights = self.means.flatten(1), self.weights[:, None]
+        mean = (weights * means).sum(0)
+        between = (weights * (means - mean)).T @ (means - mean)
+        return mean, between + (self.weights @ self.variances) * torch.eye(len(mean), dtype=means.dtype)
+
+
 @pytest.fixture(scope="session")
 def schedule():
     return linear()
@@ -51,6 +86,14 @@ def gaussian(schedule):
     """Pixels (1, 4, 4) of many means and variances."""
     mean, variance = torch.linspace(-0.5, 0.5, 16, dtype=torch.float64), torch.linspace(0.05, 0.6, 16, dtype=torch.float64)
     return GaussianDash(schedule, mean.view(1, 4, 4), variance.flip(0).view(1, 4, 4))
+
+
+@pytest.fixture(scope="session")
+def mixture(schedule):
+    """Images (1, 1, 2) around three points."""
+    means = torch.tensor([[0.8, 0.1], [-0.6, 0.5], [-0.2, -0.9]], dtype=torch.float64).view(3, 1, 1, 2)
+    weights, variances = torch.tensor([[0.5, 0.3, 0.2], [0.02, 0.05, 0.01]], dtype=torch.float64)
+    return MixtureDash(schedule, weights, means, variances)
 
 
 @pytest.fixture

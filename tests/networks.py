@@ -38,6 +38,14 @@ def tiny_dash(seed=0, **unet) -> Dash:
     return dash
 
 
+def tiny_vp_dash(**unet) -> Dash:
+    """The same of the continuous family."""
+    torch.manual_seed(0)
+    dash = build_dash(tiny_card(unet) | {"family": "ddpmpp-vp", "schedule": {"name": "vp-sde"}})
+    shake(dash.network)
+    return dash
+
+
 def shake(network, seed=0, size=0.1):
     """Adds noise to every parameter, those that start at zero or one too."""
     rng = torch.Generator().manual_seed(seed)

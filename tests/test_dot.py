@@ -5,9 +5,10 @@ import math
 
 import pytest
 import torch
-from networks import dot_inputs, shake, tiny_dash
+from networks import dot_inputs, shake, tiny_dash, tiny_vp_dash
 
 from morse.dot import SHARED_BLOCKS, Dot, NoiseLevels, ResidualScale, attach_lora, inference_dot, merge_lora, own_state, share
+from morse.schedules import VPSDE, linear
 
 
 @pytest.fixture(scope="module")
@@ -53,13 +54,14 @@ def test_preconditioned_layers_see_the_clean_estimate(dash):
     torch.testing.assert_close(seen[0][0, :, :, :], expected[:, 0], rtol=1e-4, atol=1e-4)
 
 
-def test_noise_levels_are_the_schedule_s(dash):
-    times = torch.tensor([0.0, 0.25, 17.0, 499.5, 998.75, 999.0])
-    alpha, sigma = NoiseLevels(dash.schedule)(times)
+@pytest.mark.parametrize(("schedule", "within"), [(linear(), 2e-6), (VPSDE(), 1e-4)], ids=["discrete", "vp"])
+def test_noise_levels_are_the_schedule_s(schedule, within):
+    times = torch.tensor([schedule.first, 1.28, 17.0, 499.5, 998.75, 999.0])
+    alpha, sigma = NoiseLevels(schedule)(times)
     assert alpha.shape == sigma.shape == (6, 1, 1, 1)
     for i, t in enumerate(times.tolist()):
-        assert alpha[i].item() == pytest.approx(dash.schedule.alpha(t), rel=2e-6)
-        assert sigma[i].item() == pytest.approx(dash.schedule.sigma(t), rel=2e-6)
+        assert alpha[i].item() == pytest.approx(schedule.alpha(t), rel=2e-6)
+        assert sigma[i].item() == pytest.approx(schedule.sigma(t), rel=within)
 
 
 def test_shared_blocks_are_dash_s_own_parameters(dash):
@@ -165,6 +167,19 @@ def test_any_unet_and_any_m(unet, channels):
     assert residual.shape == inputs[0].shape
     assert seen[0][2] * seen[0][3] * 4 ** len(channels) == 16 * 16
     torch.testing.assert_close(merged, residual, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_the_continuous_family_too(layers):
+    dash = tiny_vp_dash(layers_per_block=layers)
+    untrained, inputs = adapted(dash), dot_inputs()
+    assert (untrained(*inputs) == 0).all()
+    dot = trained(adapted(dash))
+    with torch.inference_mode():
+        residual, merged = dot(*inputs), merge_lora(dot)(*inputs)
+    torch.testing.assert_close(merged, residual, rtol=1e-4, atol=1e-5)
+    adapters = {name.split(".lora_")[0] for name, _ in dot.trunk.named_parameters() if "lora_" in name}
+    assert any("downsamplers.0.conv_shortcut" in name for name in adapters)
 
 
 def test_every_input_counts(dash):

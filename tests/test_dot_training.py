@@ -11,6 +11,7 @@ from morse.dot import Dot, ResidualScale, attach_lora
 from morse.dot_training import ChainSettings, ChainSource, calibrate_scale, dot_loss, draw_chain_times, explained_residual
 from morse.objectives import draw_batch
 from morse.samplers.ddim import ddim_step
+from morse.schedules import VPSDE, linear
 from morse.seeds import generator
 from morse.training import TrainSettings, train
 
@@ -47,16 +48,22 @@ def zero():
 @pytest.mark.parametrize("settings", [{"points": 6}, {"points": 2, "min_calls": 1.0, "max_calls": 1.0}])
 def test_times_descend_within_the_schedule(settings):
     settings = ChainSettings(chains=2000, **settings)
-    times = draw_chain_times(settings, 1000, generator(0))
+    times = draw_chain_times(settings, linear(), generator(0))
     assert times.shape == (settings.points, 2000)
     assert (times.diff(dim=0) <= 0).all() and (times.diff(dim=0) < 0).float().mean() > 0.99
     assert times.min() >= 0 and times.max() <= 999
-    assert torch.equal(times, draw_chain_times(settings, 1000, generator(0)))
-    assert not torch.equal(times, draw_chain_times(settings, 1000, generator(1)))
+    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0)))
+    assert not torch.equal(times, draw_chain_times(settings, linear(), generator(1)))
+
+
+def test_chains_of_continuous_time_end_at_its_end():
+    times = draw_chain_times(ChainSettings(chains=2000, points=5), VPSDE(end=1e-3), generator(0))
+    assert times.min() >= 0.999 and times.max() <= 999
+    assert (times.diff(dim=0) < 0).float().mean() > 0.99
 
 
 def test_chains_start_anywhere_and_span_what_the_settings_say():
-    times = draw_chain_times(ChainSettings(chains=5000, points=30, min_calls=4.0, max_calls=25.0), 1000, generator(0))
+    times = draw_chain_times(ChainSettings(chains=5000, points=30, min_calls=4.0, max_calls=25.0), linear(), generator(0))
     assert times[0].mean() == pytest.approx(999 / 2, rel=0.05)
     span = times[0] - times[-1]
     assert span.max() < 1000 / 4 and span.max() > 0.9 * 1000 / 4
@@ -88,7 +95,7 @@ def test_every_pair_of_a_chain_is_a_sample(dash, points):
 def expected_times(points):
     rng = generator(7)
     draw_batch(tiny_images(), 3, rng, flip=True)
-    return draw_chain_times(ChainSettings(chains=3, points=points), 1000, rng)
+    return draw_chain_times(ChainSettings(chains=3, points=points), linear(), rng)
 
 
 def test_estimates_are_dash_s_at_their_own_samples(dash):
@@ -114,7 +121,7 @@ def test_chain_of_two_is_algorithm_1(dash):
     pairs = source_of(dash, points=2).draw(generator(7))
     rng = generator(7)
     x_0, _ = draw_batch(tiny_images(), 3, rng, flip=True)
-    s, t = draw_chain_times(ChainSettings(chains=3, points=2), 1000, rng)
+    s, t = draw_chain_times(ChainSettings(chains=3, points=2), linear(), rng)
     noise = torch.randn(x_0.shape, generator=rng)
     assert torch.equal(pairs.s, s) and torch.equal(pairs.t, t)
     for i in range(3):

@@ -2,15 +2,16 @@
 
 import pytest
 
-from morse.matrix import AXES, check, nodes
+from morse.matrix import AXES, check, nodes, time_of
+from morse.schedules import SCHEDULES, DiscreteSchedule
 
 CARDS = {
     "model": {
-        "twin": {"tasks": ["shapes", "faces"], "unet": {"sample_size": 16}},
-        "other": {"tasks": ["shapes"], "unet": {"sample_size": 16}},
+        "twin": {"tasks": ["shapes", "faces"], "unet": {"sample_size": 16}, "schedule": {"name": "linear"}},
+        "other": {"tasks": ["shapes"], "unet": {"sample_size": 16}, "schedule": {"name": "vp-sde"}},
     },
     "task": {"shapes": {"data": {"size": 16}}, "faces": {"data": {"size": 32}}},
-    "sampler": {"ddim": {}, "ddpm": {}},
+    "sampler": {"ddim": {}, "ddpm": {"time": "discrete"}, "sde": {"time": "continuous"}},
 }
 
 
@@ -41,15 +42,27 @@ def test_nodes_that_fit_pass():
     check([*nodes([experiment()]), node(method="baseline", budget=1), node(budget=2)], CARDS)
 
 
+def test_the_time_of_a_model_is_its_schedule_s():
+    """The names in morse.matrix are those of the schedules without training steps."""
+    for name in SCHEDULES:
+        discrete = isinstance(SCHEDULES[name](), DiscreteSchedule)
+        assert time_of({"schedule": {"name": name}}) == ("discrete" if discrete else "continuous")
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"model": "twim"}, "unknown model 'twim'; did you mean 'twin'?"),
         ({"task": "shape"}, "unknown task 'shape'; did you mean 'shapes'?"),
-        ({"sampler": "euler"}, "unknown sampler 'euler'; known: ddim, ddpm"),
+        ({"sampler": "euler"}, "unknown sampler 'euler'; known: ddim, ddpm, sde"),
         ({"method": "morce"}, "unknown method 'morce'; did you mean 'morse'?"),
         ({"model": "other", "task": "faces"}, "model 'other' is not for task 'faces'; its tasks: shapes"),
         ({"task": "faces"}, "model 'twin' makes images of 16, task 'faces' has 32"),
+        ({"sampler": "sde"}, "sampler 'sde' is for continuous time, model 'twin' has discrete time; use another sampler"),
+        (
+            {"model": "other", "sampler": "ddpm"},
+            "sampler 'ddpm' is for discrete time, model 'other' has continuous time; use another sampler",
+        ),
         ({"budget": 1}, "budget 1 is too small for Morse; use 2 LSD or more"),
     ],
 )

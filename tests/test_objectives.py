@@ -6,6 +6,7 @@ import torch
 from networks import tiny_card, tiny_images
 
 from morse.objectives import classifier_loss, dash_loss, draw_batch, to_network
+from morse.schedules import VPSDE
 from morse.seeds import generator
 from morse.zoo import build_dash
 
@@ -45,6 +46,28 @@ def test_times_are_uniform_over_the_schedule():
 
     dash_loss(network, SCHEDULE, tiny_images(), 5000, flip=False)(0, generator(0))
     assert seen[0].min() < 5 and seen[0].max() > 994 and seen[0].float().mean().item() == pytest.approx(499.5, rel=0.03)
+
+
+def test_times_of_the_vp_sde_are_real_and_uniform():
+    seen = []
+
+    def network(x, t, return_dict):
+        seen.append(t)
+        return (torch.zeros_like(x),)
+
+    dash_loss(network, VPSDE(), tiny_images(), 5000, flip=False)(0, generator(0))
+    assert seen[0].dtype == torch.float32 and len(seen[0].unique()) > 4900
+    assert 0.009 < seen[0].min() < 2 and seen[0].max() > 997 and seen[0].mean().item() == pytest.approx(499.5, rel=0.03)
+
+
+def test_a_predictor_that_knows_the_image_has_no_loss_in_continuous_time():
+    images, schedule = np.repeat(tiny_images(1), 4, axis=0), VPSDE()
+
+    def solve(x_t, t, return_dict):
+        alpha, sigma = (torch.tensor([f(v) for v in t.tolist()])[:, None, None, None] for f in (schedule.alpha, schedule.sigma))
+        return ((x_t - alpha * to_network(images[:1])) / sigma,)
+
+    assert dash_loss(solve, schedule, images, 64, flip=False)(0, generator(0)) < 1e-6
 
 
 def test_the_loss_depends_on_the_generator_alone():

@@ -17,13 +17,13 @@ from morse.samplers import SAMPLERS
 from morse.samplers.ddim import ddim_step
 from morse.samplers.dpm_solver import fast_orders
 from morse.sampling import trajectory
-from morse.schedules import NoiseSchedule
+from morse.schedules import DiscreteSchedule
 from morse.seeds import generator
 
 COUNTS = [*range(1, 31), 50, 100]
 ON_A_GRID = ["ddpm", "ddim"]
 OPTIONS = {"lcm": {"original_steps": 100}}  # of the tests with many calls
-STOCHASTIC = ["ddpm", "lcm"]
+STOCHASTIC = ["ddpm", "lcm", "euler-maruyama"]
 UNCLIPPED = {"ddpm": {"clip": False}}
 
 every_sampler = pytest.mark.parametrize("name", list(SAMPLERS))
@@ -201,7 +201,7 @@ def test_local_error_of_the_last_steps_of_dpm_solver(calls, schedule, gaussian, 
     """With one or two calls, a run is one step of that order; over ever shorter stretches of the schedule its h shrinks."""
     lengths, errors = [], []
     for steps in (5, 10, 20):
-        dash = replace(gaussian, schedule=NoiseSchedule(schedule.alphas_cumprod[300 : 300 + steps + 1]))
+        dash = replace(gaussian, schedule=DiscreteSchedule(schedule.alphas_cumprod[300 : 300 + steps + 1]))
         lengths.append(dash.schedule.log_snr(0) - dash.schedule.log_snr(steps))
         errors.append((solve(SAMPLERS["dpm-solver"](dash.schedule, calls), dash, x) - dash.flow(x, steps, 0)).abs().max().item())
     assert order(lengths, errors) == pytest.approx(-(calls + 1), abs=0.1)

@@ -8,7 +8,7 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morse.schedules import CLEAN, SCHEDULES, NoiseSchedule, linear
+from morse.schedules import CLEAN, SCHEDULES, DiscreteSchedule, linear
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_clean_is_the_data_itself(schedule):
 )
 def test_other_sequences_are_refused(values):
     with pytest.raises(ValueError, match=r"strictly decreasing sequence inside \(0, 1\)$"):
-        NoiseSchedule(np.array(values))
+        DiscreteSchedule(np.array(values))
 
 
 def test_scaled_linear_is_diffusers():

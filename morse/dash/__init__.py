@@ -35,5 +35,5 @@ class Dash:
         return self.estimate(x, t)
 
 
-FAMILIES = Registry("Dash family", {"ddpm": "morse.dash.ddpm:build"})
+FAMILIES = Registry("Dash family", {"ddpm": "morse.dash.ddpm:build", "ddpmpp-vp": "morse.dash.ddpmpp:build"})
 """Name in a model card -> function (card's ``unet`` settings, schedule) -> :class:`Dash` with random weights."""

@@ -15,7 +15,7 @@ from morse.dash import Dash
 from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
 from morse.schedules import NoiseSchedule
 
-with without_optional_packages(*DIFFUSERS_EXTRAS):
+with without_optional_packages("diffusers", *DIFFUSERS_EXTRAS):
     from diffusers.models.unets.unet_2d import UNet2DModel
 
 FAMILY = {

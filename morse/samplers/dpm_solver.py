@@ -9,8 +9,8 @@ From time t to s, with :math:`h = \lambda_s - \lambda_t`, inner points at :math:
 
 where the last term, with an earlier inner estimate :math:`\epsilon_v`, raises the order. Each evaluation of the network is a
 step of ours. The orders follow the authors' "fast" plan, so that a run makes exactly the stated number of calls:
-3, 3, ..., and at the end 2, 1 or 1 or 2. Outer times are uniform in :math:`\lambda` from label T - 1 to label 0, where the sample is
-taken as the image; there is no denoising step at the end, as in the paper.
+3, 3, ..., and at the end 2, 1 or 1 or 2. Outer times are uniform in :math:`\lambda` from the noisiest label to the first, where the
+sample is taken as the image; there is no denoising step at the end, as in the paper.
 """
 
 from __future__ import annotations
@@ -60,8 +60,7 @@ class DPMSolver(Sampler):
     @cached_property
     def _stages(self) -> Sequence[_Stage]:
         schedule, orders = self.schedule, fast_orders(self.calls)
-        last = schedule.num_train_timesteps - 1.0
-        outer = np.linspace(schedule.log_snr(last), schedule.log_snr(0.0), len(orders) + 1)
+        outer = np.linspace(schedule.log_snr(schedule.last), schedule.log_snr(schedule.first), len(orders) + 1)
         times = log_snr(schedule, len(outer))
         stages = []
         for k, order in enumerate(orders):

@@ -19,6 +19,7 @@ from functools import cached_property
 
 from torch import Tensor
 
+from morse.grids import training_steps
 from morse.samplers import Noise, Sampler, State
 from morse.schedules import NoiseSchedule
 
@@ -35,7 +36,7 @@ def lcm_times(schedule: NoiseSchedule, calls: int, original_steps: int = 50) -> 
     Raises:
         ValueError: if more original steps than T are asked for, or more calls than original steps, or fewer than one.
     """
-    total = schedule.num_train_timesteps
+    total = training_steps(schedule, "LCM")
     if not 1 <= original_steps <= total:
         raise ValueError(f"original_steps of LCM lies between 1 and {total}, not {original_steps}")
     if not 1 <= calls <= original_steps:

@@ -1,0 +1,55 @@
+r"""Euler-Maruyama on the reverse SDE (Song et al. 2021, arXiv 2011.13456, equation 6 and appendix G).
+
+From time t over :math:`\Delta`, with the schedule's rate beta (:meth:`morse.schedules.NoiseSchedule.rate`) and the score
+:math:`-\epsilon / \sigma_t`:
+
+.. math:: x_{t - \Delta} = x_t + \beta_t \Delta \left( \tfrac 1 2 x_t - \epsilon / \sigma_t \right) + \sqrt{\beta_t \Delta}\, z
+
+The times are uniform from 1 to the schedule's end, and the last call's step adds no noise: the authors' "denoising". Their step is
+:math:`\Delta = 1 / n` whatever lies between the times, n being the number of calls, and so is ours (``step_size`` "constant").
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from morse.samplers import GridSampler, Noise, State
+
+
+@dataclass(frozen=True)
+class EulerMaruyama(GridSampler):
+    """Euler-Maruyama.
+
+    Args:
+        grid: a name of :data:`morse.grids.GRIDS`.
+        step_size: "constant" as above, or "grid": the distance to the next time, for any grid; after the last time the distance to
+            the data.
+        denoise: leave the noise out of the last step; without it, the last sample has the noise of one step on it.
+    """
+
+    grid: str = "time-uniform"
+    step_size: str = "constant"
+    denoise: bool = True
+
+    def __post_init__(self) -> None:
+        if self.step_size not in ("constant", "grid"):
+            raise ValueError(f"step_size of Euler-Maruyama is constant or grid, not {self.step_size!r}")
+        super().__post_init__()
+
+    def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
+        share = self._share(index)
+        fresh = self.fresh_noise(index)
+        x = (1.0 + 0.5 * share) * x - (share / self.schedule.sigma(self.times[index])) * eps
+        return (x + fresh * noise() if fresh else x), None
+
+    def fresh_noise(self, index: int) -> float:
+        return 0.0 if self.denoise and index == self.calls - 1 else math.sqrt(self._share(index))
+
+    def _share(self, index: int) -> float:
+        """beta_t Delta."""
+        t, s = self.ends(index)
+        delta = self.schedule.last / self.calls if self.step_size == "constant" else t - max(s, 0.0)
+        return self.schedule.rate(t) * delta
