@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from morse.files import write_atomically
-from morse.results import CURVE, average_seeds, speedup_summary, speedup_table
+from morse.results import BEFORE_SATURATION, CURVE, average_seeds, speedup_summary
 
 STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.grid": True, "grid.color": "0.9", "axes.axisbelow": True, "legend.frameon": False}
 METHODS = {
@@ -62,28 +62,36 @@ def _panels(curves: Sequence[tuple], title: str | None) -> tuple[Figure, list[Ax
     return figure, panels
 
 
-def _speedup_text(summary: pd.Series, suffix: str) -> str:
-    """The panel's mean in words, with what it leaves out."""
-    points, excluded = summary[f"points{suffix}"], summary[f"excluded{suffix}"]
+def _speedup_text(summaries: pd.DataFrame, suffix: str) -> str:
+    """The panel's mean in words, with what it leaves out; where the baseline is flat at its end, without that end too."""
+    everything, falling = (summaries[summaries["band"] == band].iloc[0] for band in ("all", BEFORE_SATURATION))
+    points, excluded = everything[f"points{suffix}"], everything[f"excluded{suffix}"]
     if not points:
         return "no speedup: the curves do not overlap"
-    relation = "≥ " if summary[f"lower_bound{suffix}"] else ""
     left_out = f", {excluded} excluded" if excluded else ""
-    return f"speedup {relation}{summary[f'geometric_mean{suffix}']:.2f}×\n(geometric mean, {points} points{left_out})"
+    text = f"speedup {_mean(everything, suffix)}\n(geometric mean, {points} points{left_out})"
+    if 0 < falling[f"points{suffix}"] < points:
+        text += f"\n{_mean(falling, suffix)} ({falling[f'points{suffix}']} points) where the baseline still falls"
+    return text
 
 
-def quality_curves(runs: pd.DataFrame, clock: str = "lsd", title: str | None = None) -> Figure:
+def _mean(summary: pd.Series, suffix: str) -> str:
+    return f"{'≥ ' if summary[f'lower_bound{suffix}'] else ''}{summary[f'geometric_mean{suffix}']:.2f}×"
+
+
+def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd", title: str | None = None) -> Figure:
     """Quality against cost, log-log: a panel for each (model, task, sampler), baseline and Morse with 95 % intervals.
 
     Each panel states its geometric-mean speedup at equal quality on that clock (:func:`morse.results.speedup_summary`).
 
     Args:
         runs: the table of :func:`morse.results.runs_table`.
+        speedups: the table of :func:`morse.results.speedup_table` of these runs.
         clock: the cost, "lsd" or "seconds_per_image".
         title: heading of the figure.
     """
     suffix = CLOCKS[clock]["suffix"]
-    summaries = speedup_summary(speedup_table(runs))
+    summaries = speedup_summary(speedups)
     groups = list(average_seeds(runs).groupby([*CURVE, "scale"]))
     with matplotlib.rc_context(STYLE):
         figure, panels = _panels([key for key, _ in groups], title)
@@ -98,12 +106,12 @@ def quality_curves(runs: pd.DataFrame, clock: str = "lsd", title: str | None = N
             axes.set_xlabel(CLOCKS[clock]["label"])
             axes.set_ylabel(points["metric"].iloc[0])
             low, high = np.log(axes.get_ylim())
-            axes.set_ylim(top=np.exp(high + 0.2 * (high - low)))  # room for the text above the curves
+            axes.set_ylim(top=np.exp(high + 0.28 * (high - low)))  # room for the text above the curves
             for which in "xy":
                 _plain_log_ticks(axes, which)
             mean = summaries[(summaries[CURVE] == list(key[:3])).all(axis=1)] if len(summaries) else summaries
             if len(mean):
-                text = axes.text(0.97, 0.96, _speedup_text(mean.iloc[0], suffix), transform=axes.transAxes, ha="right", va="top")
+                text = axes.text(0.97, 0.96, _speedup_text(mean, suffix), transform=axes.transAxes, ha="right", va="top")
                 text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
@@ -112,7 +120,8 @@ def quality_curves(runs: pd.DataFrame, clock: str = "lsd", title: str | None = N
 def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> Figure:
     """Speedup at equal quality against Morse's budget, with 95 % intervals: a panel for each (model, task, sampler).
 
-    Both clocks in each panel. A triangle is a bound: upward where the true speedup is larger, downward where it is smaller.
+    Both clocks in each panel, and what a perfect Dot would reach with these plans.
+    A triangle is a bound: upward where the true speedup is larger, downward where it is smaller.
 
     Args:
         speedups: the table of :func:`morse.results.speedup_table`.
@@ -124,6 +133,7 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
         for axes, (_, points) in zip(panels, groups, strict=True):
             for level, style in ((1.0, "-"), (1.5, ":")):
                 axes.axhline(level, color="0.4", linewidth=1, linestyle=style)
+            axes.plot(points["budget"], points["ceiling"], color="0.4", linewidth=1, linestyle="-.", label="perfect Dot")
             for clock in CLOCKS.values():
                 suffix = clock["suffix"]
                 known = points[points[f"speedup{suffix}"].notna()]
@@ -142,7 +152,7 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
             axes.set_ylabel("speedup at equal quality (×)")
             for which in "xy":
                 _plain_log_ticks(axes, which)
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 

@@ -25,6 +25,7 @@ CURVE = NODE[:3]
 SAME = ["scale", "images", "metric", "extractor"]
 CLOCKS = {"lsd": "", "seconds_per_image": "_wall"}
 """Column of the cost -> suffix of its columns in the tables of speedups."""
+BEFORE_SATURATION = "before saturation"
 DRAWS = 2000
 INTERVAL = (2.5, 97.5)
 
@@ -33,7 +34,7 @@ RUN_COLUMNS = [
     "lsd", "lsd_nominal", "seconds", "seconds_per_image", "device", "commit", "code",
 ]  # fmt: skip
 SPEEDUP_COLUMNS = [
-    *CURVE, "budget", "quality", "baseline_quality", "difference", "difference_se", "lsd", "baseline_lsd",
+    *CURVE, "budget", "saturated", "quality", "baseline_quality", "difference", "difference_se", "lsd", "baseline_lsd", "ceiling",
     "speedup", "speedup_low", "speedup_high", "censored",
     "speedup_wall", "speedup_wall_low", "speedup_wall_high", "censored_wall",
     "scale", "metric",
@@ -115,13 +116,18 @@ def average_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     ``quality_se`` is the standard error of that mean, from the spread over seeds where there are two or more, else the
     record's own. Costs are means over the same seeds.
     """
-    points = runs.groupby([*POINT, *SAME]).agg(
-        quality=("quality", "mean"),
-        quality_se=("quality_se", "first"),
-        spread=("quality", "sem"),
-        lsd=("lsd", "mean"),
-        seconds_per_image=("seconds_per_image", "mean"),
-        n_seeds=("seed", "nunique"),
+    points = (
+        runs.assign(calls=runs["dash_calls"] + runs["dot_calls"])
+        .groupby([*POINT, *SAME])
+        .agg(
+            quality=("quality", "mean"),
+            quality_se=("quality_se", "first"),
+            spread=("quality", "sem"),
+            calls=("calls", "mean"),
+            lsd=("lsd", "mean"),
+            seconds_per_image=("seconds_per_image", "mean"),
+            n_seeds=("seed", "nunique"),
+        )
     )
     points["quality_se"] = points["spread"].where(points["n_seeds"] > 1, points["quality_se"])
     return points.drop(columns="spread").reset_index()
@@ -172,6 +178,21 @@ def equal_quality_cost(cost: Sequence[float], quality: Sequence[float], target: 
     return EqualQuality(float(np.exp(log_at)), str(censored))
 
 
+def saturation(baseline: pd.DataFrame, tolerance: float) -> float:
+    """The budget from which on a baseline's curve is flat: the first whose quality is within ``tolerance`` of the curve's best.
+
+    There its cost at some quality is decided by noise, and a speedup read off says nothing. Infinite where only the last point comes
+    so near: then the curve is still falling.
+
+    Args:
+        baseline: one curve's points, with ``budget`` and ``quality``.
+        tolerance: relative, such as 0.05.
+    """
+    points = baseline.sort_values("budget")
+    near = points.loc[points["quality"] <= (1.0 + tolerance) * points["quality"].min(), "budget"].to_numpy()
+    return float(near[0]) if len(near) and near[0] < points["budget"].iloc[-1] else np.inf
+
+
 def _log_draws(points: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
     """(1 + DRAWS, P) log qualities: the estimates first, then draws with the relative standard error as deviation."""
     noise = np.vstack([np.zeros(len(points)), rng.standard_normal((DRAWS, len(points)))])
@@ -202,7 +223,7 @@ def _differences(runs: pd.DataFrame, baseline: pd.DataFrame, morse: pd.DataFrame
     return table
 
 
-def speedup_table(runs: pd.DataFrame) -> pd.DataFrame:
+def speedup_table(runs: pd.DataFrame, tolerance: float = 0.05) -> pd.DataFrame:
     """Morse's speedup at equal quality at each of its points, on both clocks: columns :data:`SPEEDUP_COLUMNS`.
 
     ``speedup = cost of the baseline at Morse's quality / Morse's cost`` (:func:`equal_quality_cost` on the averages over
@@ -213,6 +234,8 @@ def speedup_table(runs: pd.DataFrame) -> pd.DataFrame:
 
     ``difference`` is Morse's quality less the baseline's at the same budget (below 0: Morse is better), paired over the
     seeds that both have where these are two or more; else of the averages, with the root of the summed squared errors.
+    ``ceiling`` is what a perfect Dot would reach: it gives Dash's own estimates, so a run is the baseline's with as many calls, and
+    costs Morse's LSD. ``saturated`` tells budgets at which the baseline's curve is flat (:func:`saturation` with ``tolerance``).
     The wall-clock's columns are empty where the runs of a curve come from different devices.
 
     Raises:
@@ -228,6 +251,7 @@ def speedup_table(runs: pd.DataFrame) -> pd.DataFrame:
             raise ValueError(f"{' '.join(key)}: Morse runs without a baseline have no speedup")
         clocks = list(CLOCKS) if curve["device"].nunique() == 1 else ["lsd"]
         columns = {name: values for clock in clocks for name, values in _speedups(baseline, morse, clock).items()}
+        columns |= {"ceiling": morse["calls"] / morse["lsd"], "saturated": morse["budget"] >= saturation(baseline, tolerance)}
         tables.append(_differences(curve, baseline, morse).assign(**columns).reindex(columns=SPEEDUP_COLUMNS))
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SPEEDUP_COLUMNS)
 
@@ -237,14 +261,17 @@ def speedup_summary(speedups: pd.DataFrame, max_quality: float | None = None) ->
 
     ``geometric_mean`` is ours, ``arithmetic_mean`` the paper's. Points censored "above" count with their bound, so the mean
     is a lower bound too (``lower_bound``); points censored "below" do not count (``excluded``), which flatters Morse: show
-    their number beside the mean. The row with ``band`` "all" has every point, and a second one those that matter, of Morse
-    quality ``max_quality`` or better. Columns with ``_wall`` are of the wall-clock.
+    their number beside the mean. Rows differ in their ``band``: "all" has every point, "before saturation" those of budgets at which the
+    baseline's curve still falls (none where it never does), and with ``max_quality`` a third those of that quality or better. Columns
+    with ``_wall`` are of the wall-clock.
     """
-    bands = {"all": np.inf} if max_quality is None else {"all": np.inf, f"quality <= {max_quality:g}": max_quality}
+    bands = {"all": lambda curve: curve["quality"].notna(), BEFORE_SATURATION: lambda curve: ~curve["saturated"].astype(bool)}
+    if max_quality is not None:
+        bands[f"quality <= {max_quality:g}"] = lambda curve: curve["quality"] <= max_quality
     rows = []
     for key, curve in speedups.groupby([*CURVE, "scale", "metric"]):
-        for band, ceiling in bands.items():
-            inside = curve[curve["quality"] <= ceiling]
+        for band, chosen in bands.items():
+            inside = curve[chosen(curve)]
             row = {**dict(zip([*CURVE, "scale", "metric"], key, strict=True)), "band": band}
             for suffix in CLOCKS.values():
                 counted = inside[(inside[f"censored{suffix}"] != "below") & inside[f"speedup{suffix}"].notna()]

@@ -36,6 +36,10 @@ def runs(samplers=("ddim",), speed=1.5):
     return runs_table(records, {"twin": {"ratio": 8.0}})
 
 
+def curves(table, *arguments, **options):
+    return plots.quality_curves(table, speedup_table(table), *arguments, **options)
+
+
 def pixels(figure, tmp_path):
     plots.save(figure, [tmp_path / "figure.png"])
     return imread(tmp_path / "figure.png")  # (H, W, 4)
@@ -44,7 +48,7 @@ def pixels(figure, tmp_path):
 @pytest.mark.parametrize("samplers", [("ddim",), ("ddim", "ddpm", "dpm_solver"), tuple("abcd")])
 @pytest.mark.parametrize("clock", ["lsd", "seconds_per_image"])
 def test_curves_have_a_panel_for_each_sampler(samplers, clock, tmp_path):
-    figure = plots.quality_curves(runs(samplers), clock, title="curves")
+    figure = curves(runs(samplers), clock, title="curves")
     assert [axes.get_title() for axes in figure.axes] == [f"{sampler}\ntwin on shapes, mini scale" for sampler in samplers]
     label = {"lsd": "time budget (LSD: latencies of a Dash step)", "seconds_per_image": "wall-clock per image (s)"}[clock]
     for axes in figure.axes:
@@ -59,7 +63,7 @@ def test_curves_have_a_panel_for_each_sampler(samplers, clock, tmp_path):
 
 
 def test_curves_state_the_speedup_and_its_bound():
-    (text,) = plots.quality_curves(runs(speed=1.5)).axes[0].texts
+    (text,) = curves(runs(speed=1.5)).axes[0].texts
     # Four points of 1.5 and the last, a bound of 1: 1.5^(4/5) = 1.38, give or take the noise.
     relation, value = text.get_text().split()[1:3]
     assert relation == "≥"
@@ -69,7 +73,7 @@ def test_curves_state_the_speedup_and_its_bound():
 
 def test_curves_without_morse_have_no_speedup(tmp_path):
     table = runs()
-    figure = plots.quality_curves(table[table["method"] == "baseline"])
+    figure = curves(table[table["method"] == "baseline"])
     assert not figure.axes[0].texts
     pixels(figure, tmp_path)
 
@@ -97,7 +101,7 @@ def test_speedup_figure_marks_bounds_with_triangles(samplers, tmp_path):
         assert drawn == {"o": 8, "^": 2, "v": 0}  # both clocks
         levels = [line.get_ydata()[0] for line in axes.lines[:2]]
         assert levels == [1.0, 1.5]
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"LSD", "wall-clock", "at least", "at most"}
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {"LSD", "wall-clock", "perfect Dot", "at least", "at most"}
     pixels(figure, tmp_path)
 
 
@@ -156,7 +160,7 @@ def test_heatmap_writes_values_and_leaves_gaps_blank(tmp_path):
 def test_saved_files_are_the_same_bytes_each_time(tmp_path):
     names = ["figure.png", "figure.svg", "figure.pdf"]
     for folder in ("first", "second"):
-        plots.save(plots.quality_curves(runs()), [tmp_path / folder / name for name in names])
+        plots.save(curves(runs()), [tmp_path / folder / name for name in names])
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
     assert b"<dc:date>" not in (tmp_path / "first" / "figure.svg").read_bytes()

@@ -15,6 +15,7 @@ from morse.results import (
     check_one_code,
     equal_quality_cost,
     runs_table,
+    saturation,
     speedup_summary,
     speedup_table,
 )
@@ -181,7 +182,7 @@ def test_wall_clocks_of_two_devices_are_not_compared():
     speedups = speedup_table(table(records))
     assert speedups["speedup_wall"].isna().all()
     assert speedups["speedup"].notna().all()
-    assert speedup_summary(speedups)["points_wall"].item() == 0
+    assert (speedup_summary(speedups)["points_wall"] == 0).all()
 
 
 def test_interval_holds_the_truth_and_shrinks_with_the_error():
@@ -245,17 +246,50 @@ def test_baseline_alone_gives_an_empty_table():
 def test_summary_counts_bounds_and_excluded_points():
     speedups = pd.DataFrame({
         **dict.fromkeys(CURVE, "x"), "scale": "mini", "metric": "m", "quality": [300.0, 20.0, 10.0, 5.0],
+        "saturated": [False, False, False, True],
         "speedup": [0.5, 2.0, 8.0, 4.0], "censored": ["below", "", "", "above"],
         "speedup_wall": [1.0, 1.0, 4.0, 2.0], "censored_wall": ["", "", "", ""],
     })  # fmt: skip
-    everything, band = speedup_summary(speedups, max_quality=10).to_dict("records")
+    everything, falling, band = speedup_summary(speedups, max_quality=10).to_dict("records")
     assert (everything["band"], everything["points"], everything["excluded"], everything["lower_bound"]) == ("all", 3, 1, True)
     assert everything["geometric_mean"] == pytest.approx(4.0)
     assert everything["arithmetic_mean"] == pytest.approx(14 / 3)
     assert (everything["points_wall"], everything["arithmetic_mean_wall"], everything["lower_bound_wall"]) == (4, 2.0, False)
     assert (band["band"], band["points"], band["excluded"]) == ("quality <= 10", 2, 0)
     assert band["geometric_mean"] == pytest.approx(np.sqrt(32))
-    assert len(speedup_summary(speedups)) == 1
+    assert (falling["band"], falling["points"], falling["excluded"], falling["lower_bound"]) == ("before saturation", 2, 1, False)
+    assert falling["geometric_mean"] == pytest.approx(4.0)
+    assert list(speedup_summary(speedups)["band"]) == ["all", "before saturation"]
+
+
+@pytest.mark.parametrize(
+    ("qualities", "start"),
+    [
+        ([9, 5, 3.1, 3, 3.05], 8.0),  # 3.1 is within 5 % of 3
+        ([9, 5, 3.2, 3, 3.05], 16.0),
+        ([9, 3.1, 3.4, 3, 3], 4.0),  # what rises again later was noise
+        ([9, 7, 5, 3, 2], np.inf),
+        ([9, 7, 5, 2.05, 2], 16.0),
+    ],
+)
+def test_saturation_is_where_the_curve_comes_near_its_best(qualities, start):
+    baseline = pd.DataFrame({"budget": [2, 4, 8, 16, 32], "quality": qualities}).sample(frac=1, random_state=0)
+    assert saturation(baseline, 0.05) == start
+
+
+def test_a_flat_end_is_told_apart():
+    flat = {"budget": 128, "quality": power_law(64)}
+    records = [*curves(2.0), record(**flat), record("morse", dash=64, dot=512, **flat)]
+    speedups = speedup_table(table(records))
+    assert speedups.set_index("budget")["saturated"].to_dict() == {4: False, 8: False, 16: False, 32: False, 64: True, 128: True}
+    assert not speedup_table(table(curves(2.0)))["saturated"].any()
+
+
+def test_the_ceiling_is_a_perfect_dot(speed=2.0):
+    """Which makes every call as good as Dash's: 8 of Dash and 16 of Dot, N = 8, are 24 for the price of 10."""
+    speedups = speedup_table(table([record(budget=10), record("morse", 10, dash=8, dot=16)]))
+    assert speedups["ceiling"].item() == pytest.approx(24 / speedups["lsd"].item())
+    assert speedups["lsd"].item() == pytest.approx(10.0)
 
 
 def test_summary_of_a_table_read_back_from_csv_is_the_same(tmp_path):

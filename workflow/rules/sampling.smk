@@ -107,6 +107,7 @@ rule runs_table:
         "../../environment.yml"
     params:
         max_quality=config["quality"]["max_quality"],
+        saturation=config["quality"]["saturation"],
     script:
         "../scripts/tables.py"
 

@@ -14,7 +14,7 @@ with job(snakemake):
     runs = runs_table([read_json(path) for path in files.records], latencies)
     if warning := check_one_code(runs):
         print(f"warning: {warning}", file=sys.stderr)
-    speedups = speedup_table(runs)
+    speedups = speedup_table(runs, snakemake.params.saturation)
     tables = {outputs.runs: runs, outputs.speedup: speedups, outputs.summary: speedup_summary(speedups, snakemake.params.max_quality)}
     for path, table in tables.items():
         write_atomically(lambda temporary, table=table: table.to_csv(temporary, index=False), Path(path))
