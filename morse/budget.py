@@ -56,6 +56,17 @@ class Plan:
         return "".join("D" if is_dash else "." for is_dash in self.dash)
 
 
+def read_plan(letters: str, ratio: float) -> Plan:
+    """The inverse of :attr:`Plan.letters`.
+
+    Raises:
+        ValueError: for other letters.
+    """
+    if set(letters) - {"D", "."}:
+        raise ValueError(f"a plan is written with D for Dash and a point for Dot, not {letters!r}")
+    return Plan(tuple(letter == "D" for letter in letters), ratio)
+
+
 def dash_plan(budget: int) -> Plan:
     """The baseline: every call is Dash's."""
     if budget < 1:
@@ -63,20 +74,34 @@ def dash_plan(budget: int) -> Plan:
     return Plan((True,) * budget)
 
 
-def interleave(dash_calls: int, dot_calls: int) -> tuple[bool, ...]:
-    """Dash's calls as evenly as can be among all, the first call first: with 2 and 5, D...D.. (D Dash, . Dot)."""
+def interleave(dash_calls: int, dot_calls: int, lean: float = 1.0) -> tuple[bool, ...]:
+    """Dash's calls among all, the first call first: with 2 and 5, D...D.. (D Dash, . Dot).
+
+    Args:
+        lean: call i of n of Dash's stands at the part :math:`(i / n)^{lean}` of the run: 1 evenly; more: Dash rather at the start,
+            at high noise; less: Dash rather at the end, near the data, and Dot at high noise.
+    """
     total = dash_calls + dot_calls
-    chosen = {index * total // dash_calls for index in range(dash_calls)}
+    if lean == 1.0:  # in whole numbers
+        chosen = {index * total // dash_calls for index in range(dash_calls)}
+    else:
+        places = [math.floor(total * (index / dash_calls) ** lean) for index in range(dash_calls)]
+        for index in range(1, dash_calls):  # two calls at one place: the later one moves on
+            places[index] = max(places[index], places[index - 1] + 1)
+        for left, index in enumerate(reversed(range(dash_calls)), start=1):
+            places[index] = min(places[index], total - left)
+        chosen = set(places)
     return tuple(index in chosen for index in range(total))
 
 
-def morse_plan(budget: int, ratio: float, dot_share: float) -> Plan:
+def morse_plan(budget: int, ratio: float, dot_share: float, lean: float = 1.0) -> Plan:
     """The paper's plan with k = ``dot_share`` x budget rounded down, but 1 at least.
 
     Args:
         budget: n, in LSD.
         ratio: N, Dash's latency over Dot's.
         dot_share: the part of the budget that is Dot's, between 0 and 1.
+        lean: of :func:`interleave`.
 
     Raises:
         ValueError: if the budget holds no call of Dash beside one LSD of Dot's, or Dot is no faster than Dash.
@@ -85,7 +110,7 @@ def morse_plan(budget: int, ratio: float, dot_share: float) -> Plan:
     if not 0.0 < dot_share < 1.0:
         raise ValueError(f"dot_share lies between 0 and 1, not {dot_share:g}")
     k = min(max(1, math.floor(budget * dot_share + 1e-9)), budget - 1)
-    return Plan(interleave(budget - k, math.floor(ratio * k + 1e-9)), ratio)
+    return Plan(interleave(budget - k, math.floor(ratio * k + 1e-9), lean), ratio)
 
 
 def fixed_plan(budget: int, ratio: float, dots: int) -> Plan:

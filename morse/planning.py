@@ -32,20 +32,20 @@ class Choice:
 
     Attributes:
         plan: the one of least error.
-        errors: (calls of Dash, calls of Dot, error) of each candidate.
-        seconds: what the choice cost.
+        errors: (the plan's letters, its error) of each candidate.
+        seconds: what the choice cost, without the fine run.
     """
 
     plan: Plan
-    errors: tuple[tuple[int, int, float], ...]
+    errors: tuple[tuple[str, float], ...]
     seconds: float
 
 
-def candidates(budget: int, ratio: float, shares: Sequence[float]) -> list[Plan]:
-    """Dash alone, and the paper's plans with these shares of the budget for Dot, each plan once."""
+def candidates(budget: int, ratio: float, shares: Sequence[float], leans: Sequence[float] = (1.0,)) -> list[Plan]:
+    """Dash alone, and plans with these shares of the budget for Dot and these leans of Dash's places, each plan once."""
     plans = [dash_plan(budget)]
     if budget >= MIN_MORSE_BUDGET:
-        plans += [morse_plan(budget, ratio, share) for share in shares]
+        plans += [morse_plan(budget, ratio, share, lean) for share in shares for lean in leans]
     return list({plan.dash: plan for plan in plans}.values())
 
 
@@ -54,45 +54,52 @@ def is_stochastic(sampler: Sampler) -> bool:
     return any(sampler.fresh_noise(index) for index in range(sampler.calls))
 
 
+def _run(predictor: DashOnly | Morse, sampler: Sampler, shape: Sequence[int], images: int, seed: int, device: torch.device | str) -> Tensor:
+    generators = [generator(seed, index) for index in range(images)]
+    return trajectory(predictor, sampler, draw(generators, shape, device), generators)
+
+
+def fine_run(dash: Dash, sampler: Sampler, images: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
+    """(images, C, H, W): what Dash makes with many calls; the plans of all budgets are compared with it.
+
+    Raises:
+        ValueError: for a stochastic sampler, whose runs of unlike lengths have no noise in common.
+    """
+    if is_stochastic(sampler):
+        raise ValueError(f"{type(sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'")
+    return _run(DashOnly(dash), sampler, dash.shape, images, seed, device)
+
+
 def choose_plan(
     dash: Dash,
     dot: DotFunction,
     sampler: Callable[[int], Sampler],
     plans: Sequence[Plan],
-    images: int,
-    fine_calls: int,
+    fine: Tensor,
     seed: int,
-    device: torch.device | str = "cpu",
 ) -> Choice:
     """The candidate whose images are nearest to a fine run of Dash.
 
     Args:
-        sampler: number of calls -> a deterministic sampler.
+        sampler: number of calls -> a deterministic sampler. A candidate that it refuses is left out.
         plans: the candidates.
-        images: how many are compared, in one batch.
-        fine_calls: of Dash in the run that is compared with; at least twice as many as any candidate's, better several times.
-        seed: of the noise; apart from the seeds of runs that are measured.
+        fine: the images of :func:`fine_run`, of at least twice as many calls as any candidate has, better several times as many.
+        seed: that of the fine run; apart from the seeds of runs that are measured.
 
     Raises:
-        ValueError: for a stochastic sampler, whose runs of unlike lengths have no noise in common, or a fine run that is too short.
+        ValueError: if the sampler refuses every candidate.
     """
     started = time.monotonic()
-    longest = max(len(plan.dash) for plan in plans)
-    if fine_calls < 2 * longest:
-        raise ValueError(f"a fine run of {fine_calls} calls is not much finer than a candidate of {longest}; raise fine_calls")
-    fine_sampler = sampler(fine_calls)
-    if is_stochastic(fine_sampler):
-        raise ValueError(f"{type(fine_sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'")
-
-    def run(predictor: DashOnly | Morse, used: Sampler) -> Tensor:
-        generators = [generator(seed, index) for index in range(images)]
-        return trajectory(predictor, used, draw(generators, dash.shape, device), generators)
-
-    fine = run(DashOnly(dash), fine_sampler)
-    errors = []
+    table: list[tuple[Plan, float]] = []
     for plan in tqdm(plans, desc="plans", mininterval=2):
-        made = run(Morse(dash, dot, plan), sampler(len(plan.dash)))
-        errors.append((made - fine).square().mean(dim=(1, 2, 3)).sqrt().mean().item())
-    best = min(range(len(plans)), key=errors.__getitem__)
-    table = tuple((plan.dash_calls, plan.dot_calls, error) for plan, error in zip(plans, errors, strict=True))
-    return Choice(plans[best], table, time.monotonic() - started)
+        try:
+            used = sampler(len(plan.dash))
+        except ValueError as error:
+            refused = error
+            continue
+        made = _run(Morse(dash, dot, plan), used, dash.shape, len(fine), seed, fine.device)
+        table.append((plan, (made - fine).square().mean(dim=(1, 2, 3)).sqrt().mean().item()))
+    if not table:
+        raise ValueError(f"no plan is left: {refused}")
+    best = min(table, key=lambda row: row[1])[0]
+    return Choice(best, tuple((plan.letters, error) for plan, error in table), time.monotonic() - started)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morse.budget import Plan, dash_plan, fixed_plan, interleave, morse_plan
+from morse.budget import Plan, dash_plan, fixed_plan, interleave, morse_plan, read_plan
 
 budgets = st.integers(2, 200)
 ratios = st.floats(1.5, 20.0) | st.integers(2, 20).map(float)
@@ -41,6 +41,17 @@ def test_interleave_has_the_calls_asked_for(dash_calls, dot_calls):
     dash = interleave(dash_calls, dot_calls)
     assert (sum(dash), len(dash), dash[0]) == (dash_calls, dash_calls + dot_calls, True)
     assert max(gaps(dash)) - min(gaps(dash)) <= 1
+
+
+@given(st.integers(1, 100), st.integers(0, 500), st.floats(0.2, 5.0))
+def test_interleave_has_the_calls_asked_for_wherever_they_lean(dash_calls, dot_calls, lean):
+    dash = interleave(dash_calls, dot_calls, lean)
+    assert (sum(dash), len(dash), dash[0]) == (dash_calls, dash_calls + dot_calls, True)
+
+
+@given(budgets, ratios, shares, st.floats(0.2, 5.0))
+def test_a_leaning_plan_costs_what_the_even_one_does(budget, ratio, share, lean):
+    assert morse_plan(budget, ratio, share, lean).lsd == morse_plan(budget, ratio, share).lsd <= budget + 1e-9
 
 
 @given(budgets, shares)
@@ -77,6 +88,9 @@ def test_worked_orders():
     assert drawn(interleave(1, 3)) == "D..."
     assert drawn(interleave(2, 0)) == "DD"
     assert drawn(interleave(3, 1)) == "DDD."
+    assert drawn(interleave(4, 4, 2.0)) == "DDD.D..."
+    assert drawn(interleave(4, 4, 0.5)) == "D...DDD."
+    assert drawn(interleave(3, 6, 5.0)) == "DDD......"
 
 
 def test_the_baseline_is_dash_alone():
@@ -100,6 +114,7 @@ def test_the_baseline_is_dash_alone():
         (lambda: Plan(()), "the first call of a plan is Dash's"),
         (lambda: Plan((False, True), 4.0), "the first call of a plan is Dash's"),
         (lambda: Plan((True, False)), "needs the ratio N"),
+        (lambda: read_plan("D.x", 4.0), "a plan is written with D for Dash and a point for Dot, not 'D.x'"),
     ],
 )
 def test_an_impossible_plan_is_an_error_of_one_line(make, message):
@@ -121,6 +136,12 @@ def test_a_fixed_plan_fills_its_budget(budget, ratio, dots):
 def test_a_fixed_plan_and_its_letters():
     assert fixed_plan(4, 4.0, 2).letters == "D..D..D"
     assert dash_plan(3).letters == "DDD"
+
+
+@given(budgets, ratios, shares)
+def test_a_plan_is_read_back_from_its_letters(budget, ratio, share):
+    plan = morse_plan(budget, ratio, share)
+    assert read_plan(plan.letters, ratio) == plan
 
 
 def test_a_fixed_plan_without_dots_is_an_error():

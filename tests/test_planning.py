@@ -5,7 +5,7 @@ import torch
 
 from morse.budget import Plan, dash_plan, interleave, morse_plan
 from morse.dash import Dash
-from morse.planning import candidates, choose_plan
+from morse.planning import candidates, choose_plan, fine_run
 from morse.samplers import SAMPLERS
 
 SHARES = (0.1, 0.25, 0.5)
@@ -24,8 +24,9 @@ def useless(x_s, x_t, eps_s, s, t):
     return torch.ones_like(eps_s)
 
 
-def choose(dash, dot, plans, kind="ddim", images=4, fine_calls=140):
-    return choose_plan(dash, dot, lambda calls: SAMPLERS[kind](dash.schedule, calls), plans, images, fine_calls, seed=7)
+def choose(dash, dot, plans, sampler=None):
+    fine = fine_run(dash, SAMPLERS["ddim"](dash.schedule, 140), images=4, seed=7)
+    return choose_plan(dash, dot, sampler or (lambda calls: SAMPLERS["ddim"](dash.schedule, calls)), plans, fine, seed=7)
 
 
 def test_candidates_are_dash_alone_and_each_share_once():
@@ -36,6 +37,11 @@ def test_candidates_are_dash_alone_and_each_share_once():
         morse_plan(8, 5.0, 0.5),
     ]
     assert candidates(1, 5.0, SHARES) == [dash_plan(1)]
+
+
+def test_candidates_lean_both_ways():
+    plans = candidates(8, 5.0, (0.25, 0.5), (0.7, 1.0, 1.5))
+    assert len(plans) == 7 and plans[2] == morse_plan(8, 5.0, 0.25) and plans[3] == morse_plan(8, 5.0, 0.25, 1.5)
 
 
 def test_a_perfect_dot_is_given_the_most(dash):
@@ -51,8 +57,8 @@ def test_a_useless_dot_is_given_nothing(dash):
 def test_errors_are_the_distances_to_the_fine_run(dash):
     plans = [dash_plan(5), dash_plan(60), Plan(interleave(5, 60), 12.0)]
     choice = choose(dash, perfect(dash), plans)
-    (_, _, coarse), (_, _, middle), (dashes, dots, morse) = choice.errors
-    assert (dashes, dots) == (5, 60)
+    (_, coarse), (_, middle), (letters, morse) = choice.errors
+    assert letters == plans[2].letters
     assert coarse > 5 * middle > 5 * morse > 0
 
 
@@ -61,12 +67,30 @@ def test_the_choice_is_the_same_every_time(dash):
     assert choose(dash, perfect(dash), plans).errors == choose(dash, perfect(dash), plans).errors
 
 
-@pytest.mark.parametrize("kind", ["ddpm", "lcm"])
+def test_dot_is_placed_where_it_is_good(dash):
+    """A Dot that is perfect at high noise and useless below is used above, Dash below; and the other way round."""
+
+    def good(high):
+        return lambda x_s, x_t, eps_s, s, t: (dash(x_t, t) - eps_s) if (t[0] > 500) == high else torch.ones_like(eps_s)
+
+    plans = candidates(8, 5.0, (0.25,), (0.5, 1.0, 2.0))[1:]
+    assert choose(dash, good(high=True), plans).plan == morse_plan(8, 5.0, 0.25, 0.5)
+    assert choose(dash, good(high=False), plans).plan == morse_plan(8, 5.0, 0.25, 2.0)
+
+
+def test_a_plan_that_the_sampler_refuses_is_left_out(dash):
+    def sampler(calls):
+        if calls == len(plans[-1].dash):
+            raise ValueError("no such grid")
+        return SAMPLERS["ddim"](dash.schedule, calls)
+
+    plans = candidates(8, 5.0, SHARES)
+    assert choose(dash, perfect(dash), plans, sampler).plan == plans[-2]
+    with pytest.raises(ValueError, match="no plan is left: no such grid"):
+        choose(dash, perfect(dash), plans[-1:], sampler)
+
+
+@pytest.mark.parametrize("kind", ["ddpm", "lcm", "euler-maruyama"])
 def test_stochastic_samplers_are_refused(kind, dash):
     with pytest.raises(ValueError, match="is stochastic: its plan cannot be chosen by distance; use the policy 'paper'"):
-        choose(dash, useless, candidates(4, 5.0, SHARES), kind, fine_calls=50)
-
-
-def test_a_fine_run_must_be_finer(dash):
-    with pytest.raises(ValueError, match="a fine run of 47 calls is not much finer than a candidate of 24; raise fine_calls"):
-        choose(dash, useless, candidates(8, 5.0, SHARES), fine_calls=47)
+        fine_run(dash, SAMPLERS[kind](dash.schedule, 50), images=2, seed=0)

@@ -62,7 +62,8 @@ def check_plans():
         if config["morse"]["policy"] == "auto" and node["method"] == "morse":
             ratio = CARDS["model"][node["model"]]["dot"]["ratio"]
             plan = morse_plan(node["budget"], ratio, max(auto["shares"]))
-            if auto["fine_calls"] < (needed := 2 * len(plan.dash)):
+            needed = 2 * max(len(plan.dash), node["budget"])
+            if auto["fine_calls"] < needed:
                 raise ValueError(
                     f"configuration: morse: auto: fine_calls: {auto['fine_calls']} are too few for {node['budget']} LSD; use {needed} or more"
                 )
@@ -140,13 +141,25 @@ def prepared_dot(wildcards):
     )
 
 
-def networks(wildcards):
-    """What a run needs of the card: a changed recipe, or Dot of a baseline, samples nothing anew."""
-    card = {
-        key: value for key, value in model_card(wildcards).items() if key != "training"
+def dash_card(wildcards):
+    """What runs of Dash need of the card: a changed recipe, or Dot, makes nothing anew."""
+    apart = ("training", "dot")
+    return {
+        key: value for key, value in model_card(wildcards).items() if key not in apart
     }
-    dot = {key: value for key, value in card.pop("dot").items() if key != "training"}
-    return card | {"dot": dot} if wildcards.method == "morse" else card
+
+
+def morse_card(wildcards):
+    """What runs of Dash and Dot need."""
+    dot = model_card(wildcards)["dot"]
+    return dash_card(wildcards) | {
+        "dot": {key: value for key, value in dot.items() if key != "training"}
+    }
+
+
+def networks(wildcards):
+    """What a node needs of the card."""
+    return (morse_card if wildcards.method == "morse" else dash_card)(wildcards)
 
 
 def plan_policy(wildcards):

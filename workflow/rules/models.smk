@@ -35,16 +35,39 @@ rule prepare_dot:
     conda:
         "../../environment.yml"
     params:
-        card=model_card,
+        card=morse_card,
         dot_sha256=dot_sha256,
     script:
         "../scripts/prepare_dot.py"
+
+
+rule fine_run:
+    input:
+        dash=dash_weights,
+    output:
+        fine="<results>/plans/model={model}/sampler={sampler}/fine.npz",
+    log:
+        "<results>/logs/fine_run/model={model}/sampler={sampler}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=dash_card,
+        sampler=lambda wildcards: CARDS["sampler"][wildcards.sampler],
+        images=config["morse"]["auto"]["images"],
+        calls=config["morse"]["auto"]["fine_calls"],
+        device=config["device"],
+    script:
+        "../scripts/fine_run.py"
 
 
 rule plan:
     input:
         dash=dash_weights,
         dot="<results>/prepared/{model}.safetensors",
+        fine="<results>/plans/model={model}/sampler={sampler}/fine.npz",
     output:
         plan="<results>/plans/model={model}/sampler={sampler}/budget={budget}.json",
     log:
@@ -55,9 +78,9 @@ rule plan:
     resources:
         gpu=1,
     params:
-        card=model_card,
+        card=morse_card,
         sampler=lambda wildcards: CARDS["sampler"][wildcards.sampler],
-        auto=config["morse"]["auto"],
+        auto={key: config["morse"]["auto"][key] for key in ("shares", "leans")},
         paper=config["morse"]["paper"],
         device=config["device"],
     script:
@@ -78,7 +101,7 @@ rule latency:
     resources:
         gpu=1,
     params:
-        card=model_card,
+        card=morse_card,
         settings=config["latency"],
         device=config["device"],
     script:

@@ -12,6 +12,9 @@ from typing import Any, TextIO
 
 from morse.files import DamagedFile, write_atomically
 
+PLANNING_SEED = 1_000_000
+"""Of the noise that plans are tried on; apart from the seeds of runs."""
+
 EXPECTED = (DamagedFile, ValueError, KeyError, FloatingPointError)
 """Errors of input; what they say is enough. Others keep their traceback."""
 
@@ -82,3 +85,14 @@ def read_json(path: str) -> Any:
         return json.loads(Path(path).read_text())
     except (OSError, json.JSONDecodeError) as error:
         raise DamagedFile(f"{path} is damaged ({error}); delete it and run again") from error
+
+
+def write_arrays(path: str, **arrays: Any) -> None:
+    """Writes a compressed .npz, whole or not at all."""
+    import numpy as np
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+
+    write_atomically(write, Path(path))

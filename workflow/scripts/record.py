@@ -1,12 +1,8 @@
 """Shards and statistics of a node -> its record, and the images of its grid row."""
 
-from pathlib import Path
-
-import numpy as np
-from adapter import job, write_json
+from adapter import job, write_arrays, write_json
 
 with job(snakemake):
-    from morse.files import write_atomically
     from morse.provenance import provenance
     from morse.records import make_record
     from morse.shards import load_shard
@@ -19,9 +15,4 @@ with job(snakemake):
     ratio = config.card["dot"]["ratio"] if node.method == "morse" else None
     made = make_record(key, config.card["scale"], config.images, ratio, shards, statistics, Statistics.load(files.reference))
     write_json(made | {"policy": config.policy, "provenance": provenance(shards[0].device)}, snakemake.output.record)
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, images=shards[0].images[: config.grid_images])
-
-    write_atomically(write, Path(snakemake.output.images))
+    write_arrays(snakemake.output.images, images=shards[0].images[: config.grid_images])

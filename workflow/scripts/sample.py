@@ -3,7 +3,7 @@
 from adapter import device_of, job, read_json
 
 with job(snakemake):
-    from morse.budget import Plan, dash_plan, fixed_plan, morse_plan
+    from morse.budget import dash_plan, fixed_plan, morse_plan, read_plan
     from morse.predictors import DashOnly, Morse
     from morse.samplers import SAMPLERS
     from morse.sampling import sample
@@ -17,7 +17,7 @@ with job(snakemake):
     if node.method == "morse":
         ratio = config.card["dot"]["ratio"]
         if config.policy["name"] == "auto":
-            plan = Plan(tuple(letter == "D" for letter in read_json(files.plan)["plan"]), ratio)
+            plan = read_plan(read_json(files.plan)["plan"], ratio)
         elif config.policy["name"] == "fixed":
             plan = fixed_plan(budget, ratio, **config.policy["settings"])
         else:
