@@ -1,20 +1,38 @@
 """What a run costs beside its networks: the samplers' arithmetic, the loop, and the imports before it.
 
-The predictor is free: it returns one fixed tensor. Run with ``pytest tests/benchmarks``.
+Run with ``pytest tests/benchmarks``. In the first group the predictor is free, it returns one fixed tensor; beside it stand the calls of
+the shipped Dash for the same number of steps, of which the samplers' arithmetic should be under 2 %.
 """
 
 import subprocess
 import sys
+import time
+from pathlib import Path
+from statistics import median
 
 import pytest
 import torch
+import yaml
+from diffusers.pipelines.ddim.pipeline_ddim import DDIMPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
+from morse.predictors import DashOnly, labels
 from morse.samplers import SAMPLERS
+from morse.sampling import draw, trajectory
 from morse.schedules import linear
+from morse.seeds import generator
+from morse.zoo import load_dash
+
+ROOT = Path(__file__).parents[2]
 
 CALLS = 20
 BATCH = (100, 1, 32, 32)
+
+
+@pytest.fixture(scope="module")
+def dash():
+    card = yaml.safe_load((ROOT / "config/models/cifar10-ddpm-mini.yaml").read_text())
+    return load_dash(card, ROOT / card["dash"]["file"])
 
 
 @pytest.fixture
@@ -52,6 +70,82 @@ def test_arithmetic_of_diffusers_ddim(benchmark, noise):
         return x
 
     assert benchmark(run).isfinite().all()
+
+
+@pytest.mark.benchmark(group="sampler, 20 steps")
+def test_calls_of_the_shipped_dash(benchmark, dash, noise):
+    @torch.inference_mode()
+    def run():
+        for t in SAMPLERS["ddim"](linear(), CALLS).times:
+            eps = dash(noise, labels(noise, t))
+        return eps
+
+    assert benchmark.pedantic(run, rounds=2, warmup_rounds=1).isfinite().all()
+
+
+@pytest.mark.benchmark(group="loop")
+def test_ddim_loop_beside_diffusers_pipeline(benchmark, dash):
+    """Ours and DDIMPipeline on the same network, in turn; ``ratio`` in the extra info is our time over theirs (median of pairs).
+
+    Noise, network and steps are the same; theirs ends with images in [0, 1], ours in [-1, 1].
+    """
+    scheduler = DDIMScheduler(beta_start=1e-4, beta_end=0.02, clip_sample=False, timestep_spacing="leading")
+    pipeline = DDIMPipeline(dash.network, scheduler)
+    pipeline.set_progress_bar_config(disable=True)
+    sampler, batch = SAMPLERS["ddim"](dash.schedule, 10), 16
+
+    def ours():
+        generators = [generator(0, i) for i in range(batch)]
+        return trajectory(DashOnly(dash), sampler, draw(generators, dash.shape), generators)
+
+    def theirs():
+        return pipeline(batch, [generator(0, i) for i in range(batch)], num_inference_steps=10, use_clipped_model_output=False,
+                        output_type="np").images  # fmt: skip
+
+    same = torch.from_numpy(theirs()).permute(0, 3, 1, 2)
+    torch.testing.assert_close((ours() / 2 + 0.5).clamp(0, 1), same, rtol=0, atol=1e-4)
+    ratios = []
+
+    def pair():
+        seconds = []
+        for run in (ours, theirs):
+            started = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - started)
+        ratios.append(seconds[0] / seconds[1])
+
+    benchmark.pedantic(pair, rounds=12, warmup_rounds=1)
+    benchmark.extra_info["ratio"] = median(ratios[1:])
+
+
+@pytest.mark.benchmark(group="per image")
+@pytest.mark.parametrize("batch", [1, 10, 100])
+def test_sampling_of_an_image_by_batch_size(benchmark, dash, batch):
+    """Ten DDIM steps; ``over_network`` in the extra info is the run's time over that of its ten calls of Dash alone."""
+    sampler, x = SAMPLERS["ddim"](dash.schedule, 10), torch.randn((batch, *dash.shape), generator=generator(0))
+
+    def run():
+        generators = [generator(0, i) for i in range(batch)]
+        return trajectory(DashOnly(dash), sampler, draw(generators, dash.shape), generators)
+
+    @torch.inference_mode()
+    def network():
+        for t in sampler.times:
+            dash(x, labels(x, t))
+
+    ratios = []
+
+    def pair():
+        seconds = []
+        for part in (run, network):
+            started = time.perf_counter()
+            part()
+            seconds.append(time.perf_counter() - started)
+        ratios.append(seconds[0] / seconds[1])
+        return seconds[0]
+
+    benchmark.pedantic(pair, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["over_network"] = median(ratios[1:])
 
 
 @pytest.mark.benchmark(group="start-up")
