@@ -17,7 +17,7 @@ from morse.samplers import SAMPLERS
 from morse.samplers.ddim import ddim_step
 from morse.samplers.dpm_solver import fast_orders
 from morse.sampling import trajectory
-from morse.schedules import DiscreteSchedule
+from morse.schedules import VPSDE, DiscreteSchedule
 from morse.seeds import generator
 
 COUNTS = [*range(1, 31), 50, 100]
@@ -196,6 +196,33 @@ def test_order_of_convergence(name, end, counts, expected, schedule, gaussian, x
     assert errors[-1] < 0.02
 
 
+@pytest.mark.parametrize("grid", ["log-snr", "time-uniform", "time-quadratic"])
+@pytest.mark.parametrize(("order_", "counts"), [(1, (160, 320, 640)), (2, (80, 160, 320)), (3, (95, 191, 383))])
+def test_dpm_solver_of_every_order_on_every_grid(order_, counts, grid, gaussian, x):
+    dash = replace(gaussian, schedule=VPSDE(end=0.05))  # near the data, a time-uniform grid's steps are long in log-SNR
+    samplers = [SAMPLERS["dpm-solver"](dash.schedule, calls, order=order_, grid=grid) for calls in counts]
+    assert all(len(sampler.times) == calls for sampler, calls in zip(samplers, counts, strict=True))
+    errors = [(solve(sampler, dash, x) - dash.flow(x, 999.0, 999 * 0.05)).abs().max().item() for sampler in samplers]
+    assert order(counts, errors) == pytest.approx(order_, abs=0.4)
+
+
+def test_outer_times_of_dpm_solver_stand_at_the_cumulative_orders(schedule):
+    times = SAMPLERS["dpm-solver"](schedule, 10, grid="time-uniform").times
+    np.testing.assert_allclose(np.array(times)[[0, 3, 6, 9]], np.linspace(999, 0, 11)[[0, 3, 6, 9]])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"order": 4}, "order of dpm-solver is 1, 2 or 3, not 4"),
+        ({"grid": "trailing"}, "dpm-solver ends at the first label, the grid 'trailing' at 99; use log-snr or time-uniform"),
+    ],
+)
+def test_dpm_solver_refuses_other_options(options, message, schedule):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        SAMPLERS["dpm-solver"](schedule, 9, **options)
+
+
 @pytest.mark.parametrize("calls", [1, 2])
 def test_local_error_of_the_last_steps_of_dpm_solver(calls, schedule, gaussian, x):
     """With one or two calls, a run is one step of that order; over ever shorter stretches of the schedule its h shrinks."""
@@ -250,6 +277,10 @@ def test_fast_orders_spend_every_call(calls):
     assert sum(orders) == calls
     assert len(orders) == (calls // 3 + 1 if calls > 2 else 1)
     assert set(orders[:-2]) <= {3}
+
+
+def test_fast_orders_of_lower_order():
+    assert fast_orders(7, 2) == [2, 2, 2, 1] and fast_orders(6, 2) == [2, 2, 2] and fast_orders(3, 1) == [1, 1, 1]
 
 
 def test_fast_orders_end_as_the_authors_do():

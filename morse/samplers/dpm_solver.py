@@ -9,8 +9,8 @@ From time t to s, with :math:`h = \lambda_s - \lambda_t`, inner points at :math:
 
 where the last term, with an earlier inner estimate :math:`\epsilon_v`, raises the order. Each evaluation of the network is a
 step of ours. The orders follow the authors' "fast" plan, so that a run makes exactly the stated number of calls:
-3, 3, ..., and at the end 2, 1 or 1 or 2. Outer times are uniform in :math:`\lambda` from the noisiest label to the first, where the
-sample is taken as the image; there is no denoising step at the end, as in the paper.
+3, 3, ..., and at the end 2, 1 or 1 or 2. Outer times go from the noisiest label to the first, where the sample is taken as the
+image; there is no denoising step at the end, as in the paper.
 """
 
 from __future__ import annotations
@@ -23,15 +23,18 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
-from morse.grids import log_snr
+from morse.grids import GRIDS, log_snr
 from morse.samplers import Noise, Sampler, State
 
 INNER = {1: (), 2: (0.5,), 3: (1 / 3, 2 / 3)}
 """Order -> the inner points' r (the authors' defaults)."""
 
 
-def fast_orders(calls: int) -> list[int]:
-    """Orders of the outer steps of DPM-Solver-fast, whose sum is ``calls`` (arXiv 2206.00927, section 3.4)."""
+def fast_orders(calls: int, order: int = 3) -> list[int]:
+    """Orders of the outer steps, whose sum is ``calls``: DPM-Solver-fast's (arXiv 2206.00927, section 3.4), or with a lower ``order``
+    as many of it as fit, and the rest of order 1."""
+    if order < 3:
+        return [order] * (calls // order) + [1] * (calls % order)
     if calls % 3 == 0:
         return [3] * (calls // 3 - 1) + [2, 1]
     return [3] * (calls // 3) + [calls % 3]
@@ -51,22 +54,51 @@ class _Stage:
 
 @dataclass(frozen=True)
 class DPMSolver(Sampler):
-    """DPM-Solver-fast of order up to 3 with steps uniform in log-SNR."""
+    """DPM-Solver-fast.
+
+    Args:
+        order: the highest of an outer step, 1 to 3.
+        grid: "log-snr" (of the paper for small images): outer times uniform in lambda. With another name of
+            :data:`morse.grids.GRIDS`, such as "time-uniform" (for large images), a grid of calls + 1 times that ends at the first label,
+            of which the outer times are those at which an outer step begins.
+
+    Raises:
+        ValueError: for another order, a grid that ends elsewhere, or no calls.
+    """
+
+    order: int = 3
+    grid: str = "log-snr"
 
     def __post_init__(self) -> None:
         if self.calls < 1:
             raise ValueError(f"dpm-solver makes at least one call, not {self.calls}")
+        if self.order not in INNER:
+            raise ValueError(f"order of dpm-solver is 1, 2 or 3, not {self.order}")
+        if self._outer[-1] != self.schedule.first:
+            raise ValueError(
+                f"dpm-solver ends at the first label, the grid {self.grid!r} at {self._outer[-1]:g}; use log-snr or time-uniform"
+            )
+
+    @cached_property
+    def _orders(self) -> list[int]:
+        return fast_orders(self.calls, self.order)
+
+    @cached_property
+    def _outer(self) -> list[float]:
+        """(outer steps + 1,) times between which the outer steps go."""
+        if self.grid == "log-snr":
+            return log_snr(self.schedule, len(self._orders) + 1)
+        times = GRIDS[self.grid](self.schedule, self.calls + 1)
+        return [times[made] for made in np.cumsum([0, *self._orders])]
 
     @cached_property
     def _stages(self) -> Sequence[_Stage]:
-        schedule, orders = self.schedule, fast_orders(self.calls)
-        outer = np.linspace(schedule.log_snr(schedule.last), schedule.log_snr(schedule.first), len(orders) + 1)
-        times = log_snr(schedule, len(outer))
-        stages = []
-        for k, order in enumerate(orders):
-            inside = [schedule.time_of_log_snr(outer[k] + r * (outer[k + 1] - outer[k])) for r in INNER[order]]
-            asked = [times[k], *inside, times[k + 1]]
-            stages += [_Stage(asked[j], times[k], times[k + 1], asked[j + 1], j, order) for j in range(order)]
+        schedule, stages = self.schedule, []
+        for order, start, end in zip(self._orders, self._outer, self._outer[1:], strict=False):
+            low, high = schedule.log_snr(start), schedule.log_snr(end)
+            inside = [schedule.time_of_log_snr(low + r * (high - low)) for r in INNER[order]]
+            asked = [start, *inside, end]
+            stages += [_Stage(asked[j], start, end, asked[j + 1], j, order) for j in range(order)]
         return stages
 
     @cached_property
