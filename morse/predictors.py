@@ -83,7 +83,10 @@ class Morse:
     .. math:: z_s \leftarrow \sqrt{1 - c^2}\, z_s + c\, n, \qquad x_s \leftarrow \alpha_s \hat x_s + \sigma_s z_s,
 
     the clean estimate :math:`\hat x_s` kept. After a step with Dash's own estimate, x_t so lies again on a deterministic step from x_s,
-    the kind that Dot was trained on; of DDPM with clipping or the larger variance only nearly. The paper does not say what it does.
+    the kind that Dot was trained on; of DDPM with clipping or another than the smaller variance only nearly. The paper does not say what
+    it does.
+
+    Channels of Dash beyond the image's, a learned variance, stay as they were at s: Dot speaks of the noise alone.
 
     Raises:
         ValueError: when called more often than the plan has calls.
@@ -108,10 +111,12 @@ class Morse:
             return eps
         self.calls.dot += 1
         x_s, eps_s, s = self._last
-        return eps_s + self.dot(x_s, x, eps_s, labels(x, s), now)
+        noise, rest = eps_s[:, : x.shape[1]], eps_s[:, x.shape[1] :]
+        return torch.cat([noise + self.dot(x_s, x, noise, labels(x, s), now), rest], dim=1)
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
-        x_s, eps_s, s = self._last
+        x_s, last, s = self._last
+        eps_s, rest = last[:, : noise.shape[1]], last[:, noise.shape[1] :]
         share = min(share, 1.0)  # DDPM's larger variance exceeds the noise in the last steps
         eps = math.sqrt(1.0 - share**2) * eps_s + share * noise
-        self._last = x_s + schedule.sigma(s) * (eps - eps_s), eps, s
+        self._last = x_s + schedule.sigma(s) * (eps - eps_s), torch.cat([eps, rest], dim=1), s

@@ -26,7 +26,7 @@ class Recorder:
 
 
 def samples(calls=5):
-    return [torch.full((2,), float(index + 1)) for index in range(calls)]
+    return [torch.full((2, 1), float(index + 1)) for index in range(calls)]
 
 
 @pytest.fixture
@@ -78,30 +78,30 @@ def test_begin_forgets_the_last_run(nets, morse):
 
 
 def test_fresh_noise_enters_what_morse_remembers(nets, morse, schedule):
-    morse(torch.ones(2), 900.0)  # eps_s = 10
-    morse.renew_noise(torch.full((2,), 3.0), 0.6, schedule)
+    morse(torch.ones(2, 1), 900.0)  # eps_s = 10
+    morse.renew_noise(torch.full((2, 1), 3.0), 0.6, schedule)
     eps = 0.8 * 10 + 0.6 * 3
-    assert morse(torch.full((2,), 2.0), 700.5)[0].item() == pytest.approx(eps + 2 / 8)
+    assert morse(torch.full((2, 1), 2.0), 700.5)[0].item() == pytest.approx(eps + 2 / 8)
     _, x_s, _, eps_s, s, _ = nets.asked[-1]
     assert (x_s, eps_s, s) == (pytest.approx(1 + schedule.sigma(900.0) * (eps - 10)), pytest.approx(eps), [900.0] * 2)
 
 
 def test_fresh_noise_beyond_all_replaces_all(nets, morse, schedule):
-    morse(torch.ones(2), 900.0)
-    morse.renew_noise(torch.full((2,), 3.0), 1.2, schedule)
-    morse(torch.full((2,), 2.0), 700.5)
+    morse(torch.ones(2, 1), 900.0)
+    morse.renew_noise(torch.full((2, 1), 3.0), 1.2, schedule)
+    morse(torch.full((2, 1), 2.0), 700.5)
     assert nets.asked[-1][3] == pytest.approx(3.0)
 
 
 def test_dash_alone_needs_no_renewal(nets, schedule):
     predictor = DashOnly(nets.dash)
-    before = predictor(torch.ones(2), 900.0)
-    predictor.renew_noise(torch.ones(2), 0.5, schedule)
-    assert torch.equal(predictor(torch.ones(2), 900.0), before)
+    before = predictor(torch.ones(2, 1), 900.0)
+    predictor.renew_noise(torch.ones(2, 1), 0.5, schedule)
+    assert torch.equal(predictor(torch.ones(2, 1), 900.0), before)
 
 
 def test_a_batch_of_any_size_counts_once(morse):
-    morse(torch.ones(64), 900.0)
+    morse(torch.ones(64, 1), 900.0)
     assert morse.calls == Calls(1, 0)
 
 

@@ -166,6 +166,54 @@ def test_ddpm_is_diffusers_ddpm(variance, calls, schedule, gaussian, x):
     same_trajectory(theirs, SAMPLERS["ddpm"](schedule, calls, variance=variance), gaussian, x, generator=generator(3))
 
 
+@pytest.mark.parametrize("calls", [5, 50])
+def test_learned_variance_is_diffusers(calls, schedule, gaussian, x):
+    theirs = DDPMScheduler(
+        beta_start=1e-4, beta_end=0.02, beta_schedule="linear", variance_type="learned_range", clip_sample=True, timestep_spacing="leading"
+    )
+
+    def dash(x, t):
+        return torch.cat([gaussian(x, t), (3 * x).sin()], dim=1)
+
+    same_trajectory(theirs, SAMPLERS["ddpm"](schedule, calls, variance="learned_range"), dash, x, generator=generator(3))
+
+
+@pytest.mark.parametrize(("w", "variance"), [(-1.0, "fixed_small"), (1.0, "fixed_large")])
+def test_learned_variance_ends_at_the_fixed_ones(w, variance, schedule, gaussian, x):
+    learned, fixed = (SAMPLERS["ddpm"](schedule, 10, variance=kind) for kind in ("learned_range", variance))
+    made = run(DashOnly(lambda x, t: torch.cat([gaussian(x, t), torch.full_like(x, w)], dim=1)), learned, x)
+    torch.testing.assert_close(made, run(DashOnly(gaussian), fixed, x), rtol=1e-5, atol=1e-6)
+
+
+def test_channels_that_do_not_fit_the_variance_are_refused(schedule, gaussian, x):
+    with pytest.raises(ValueError, match="^DDPM with variance learned_range needs a network of 2 channels, not 1$"):
+        run(DashOnly(gaussian), SAMPLERS["ddpm"](schedule, 5, variance="learned_range"), x)
+
+
+def test_morse_with_learned_variance(schedule, gaussian, x):
+    """A perfect Dot makes the noise exact; the variance is Dash's of its own last call."""
+    plan, asked = morse_plan(6, 4.0, 0.5), []
+
+    def dash(x, t):
+        return torch.cat([gaussian(x, t), torch.full_like(x, 0.5 - t[0].item() / 1000)], dim=1)
+
+    def dot(x_s, x_t, eps_s, s, t):
+        asked.append(eps_s.shape)
+        return gaussian(x_t, t) - eps_s
+
+    sampler = SAMPLERS["ddpm"](schedule, len(plan.dash), variance="learned_range")
+    last, turn = [], iter(plan.dash)
+
+    def baseline(x, t):
+        if next(turn):
+            last.append(dash(x, t)[:, 1:])
+        return torch.cat([gaussian(x, t), last[-1]], dim=1)
+
+    morse = run(Morse(dash, dot, plan), sampler, x)
+    torch.testing.assert_close(morse, run(DashOnly(baseline), sampler, x), rtol=1e-6, atol=1e-6)
+    assert set(asked) == {x.shape}
+
+
 def same_trajectory(theirs, ours, dash, x, **options):
     """Compares every step of both, which draw the same noise and start at 3 x, where clipping acts."""
     torch.testing.assert_close(theirs.alphas_cumprod.double().numpy(), ours.schedule.alphas_cumprod, rtol=1e-4, atol=0)
@@ -337,7 +385,7 @@ def test_more_calls_than_steps_are_an_error(name, schedule):
 
 
 def test_an_unknown_variance_is_an_error(schedule):
-    with pytest.raises(ValueError, match="fixed_small or fixed_large, not 'learned'"):
+    with pytest.raises(ValueError, match="fixed_small, fixed_large or learned_range, not 'learned'"):
         SAMPLERS["ddpm"](schedule, 10, variance="learned")
 
 

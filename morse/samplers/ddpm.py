@@ -7,8 +7,13 @@ With :math:`\bar\alpha` at the time t of the call and at the next time s < t, :m
     x_s = \frac{\sqrt{\bar\alpha_s}\,\beta}{1 - \bar\alpha_t} \hat x_0
         + \frac{\sqrt{1 - \beta}\,(1 - \bar\alpha_s)}{1 - \bar\alpha_t} x_t + \sqrt{v}\, z
 
-with :math:`v = \beta (1 - \bar\alpha_s) / (1 - \bar\alpha_t)` ("fixed_small", DDIM's eta = 1) or :math:`v = \beta`
-("fixed_large"). No noise is added in the last step.
+with :math:`v_{small} = \beta (1 - \bar\alpha_s) / (1 - \bar\alpha_t)` ("fixed_small", DDIM's eta = 1), :math:`v_{large} = \beta`
+("fixed_large"), or what the network says of each pixel in between ("learned_range"; Nichol & Dhariwal 2021, arXiv 2102.09672,
+equation 15): with its further channels w in [-1, 1],
+
+.. math:: \log v = \tfrac{1 + w} 2 \log v_{large} + \tfrac{1 - w} 2 \log v_{small}.
+
+No noise is added in the last step.
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ class DDPM(GridSampler):
 
     Args:
         grid: a name of :data:`morse.grids.GRIDS`.
-        variance: "fixed_small" or "fixed_large".
+        variance: "fixed_small", "fixed_large", or "learned_range" for a network of twice the image's channels.
         clip: clamp the estimate of the clean image to [-1, 1], as Ho et al. do.
     """
 
@@ -36,12 +41,20 @@ class DDPM(GridSampler):
     clip: bool = True
 
     def __post_init__(self) -> None:
-        if self.variance not in ("fixed_small", "fixed_large"):
-            raise ValueError(f"variance of DDPM is fixed_small or fixed_large, not {self.variance!r}")
+        if self.variance not in ("fixed_small", "fixed_large", "learned_range"):
+            raise ValueError(f"variance of DDPM is fixed_small, fixed_large or learned_range, not {self.variance!r}")
         super().__post_init__()
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
+        """``eps`` is (B, 2 C, H, W) with learned variance, w behind the noise estimate.
+
+        Raises:
+            ValueError: if the estimate's channels are not those of the variance's kind.
+        """
         t, s = self.ends(index)
+        if eps.shape[1] != (expected := x.shape[1] * (2 if self.variance == "learned_range" else 1)):
+            raise ValueError(f"DDPM with variance {self.variance} needs a network of {expected} channels, not {eps.shape[1]}")
+        eps, w = eps[:, : x.shape[1]], eps[:, x.shape[1] :]
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
         x_0 = (x - sigma * eps) / alpha
         if self.clip:
@@ -51,9 +64,13 @@ class DDPM(GridSampler):
         beta = self.schedule.beta(t, s)
         before, now = self.schedule.sigma(s) ** 2, sigma**2
         mean = (self.schedule.alpha(s) * beta / now) * x_0 + (math.sqrt(1.0 - beta) * before / now) * x
-        return mean + self.fresh_noise(index) * noise(), None
+        deviation = self.fresh_noise(index)
+        if self.variance == "learned_range":  # v_large / v_small = sigma_t^2 / sigma_s^2
+            deviation = deviation * (now / before) ** (0.25 * (1.0 + w))
+        return mean + deviation * noise(), None
 
     def fresh_noise(self, index: int) -> float:
+        """With learned variance that of "fixed_small", the least: what the network adds to it differs from pixel to pixel."""
         t, s = self.ends(index)
         if s == CLEAN:
             return 0.0
