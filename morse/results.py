@@ -40,6 +40,12 @@ SPEEDUP_COLUMNS = [
     "scale", "metric",
 ]  # fmt: skip
 
+SUMMARY_COLUMNS = [
+    *CURVE, "scale", "metric", "band",
+    *(f"{name}{suffix}" for suffix in CLOCKS.values()
+      for name in ("points", "excluded", "geometric_mean", "arithmetic_mean", "lower_bound")),
+]  # fmt: skip
+
 
 def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """One record as a flat row; the costs follow from the calls and the two ratios."""
@@ -284,4 +290,4 @@ def speedup_summary(speedups: pd.DataFrame, max_quality: float | None = None) ->
                     f"lower_bound{suffix}": bool((counted[f"censored{suffix}"] == "above").any()),
                 }
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)

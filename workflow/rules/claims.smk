@@ -1,0 +1,44 @@
+# What is claimed of Morse against the tables; the tables as Markdown and LaTeX.
+TEXT_TABLES = {
+    "runs": "The runs; qualities with their standard errors.",
+    "speedup": "Speedup of Morse at equal quality, with 95 % intervals; >= and <= are bounds.",
+    "summary": "Mean speedups over the budgets; >= is a lower bound.",
+}
+
+
+rule claims:
+    input:
+        claims=resource("config/claims.yaml"),
+        schema=resource("workflow/schemas/claims.schema.yaml"),
+        runs="<results>/tables/runs.csv",
+        speedup="<results>/tables/speedup.csv",
+    output:
+        csv="<results>/tables/claims.csv",
+        md="<results>/tables/claims.md",
+        tex="<results>/tables/claims.tex",
+    log:
+        "<results>/logs/claims.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        caption="Claims of the paper against our runs; marks: P paper, N notes, R reviews.",
+    script:
+        "../scripts/claims.py"
+
+
+rule text_tables:
+    input:
+        collect("<results>/tables/{table}.csv", table=TEXT_TABLES),
+    output:
+        md=collect("<results>/tables/{table}.md", table=TEXT_TABLES),
+        tex=collect("<results>/tables/{table}.tex", table=TEXT_TABLES),
+    log:
+        "<results>/logs/text_tables.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        captions=TEXT_TABLES,
+    script:
+        "../scripts/text_tables.py"
