@@ -18,6 +18,7 @@ include: "workflow/rules/common.smk"
 include: "workflow/rules/models.smk"
 include: "workflow/rules/sampling.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
 include: "workflow/rules/zoo.smk"
 
 
@@ -26,5 +27,7 @@ rule all:
     input:
         rules.tables.input,
         rules.figures.input,
+        rules.text_tables.output,
+        rules.claims.output,
         "<results>/notebooks/curves.ipynb",
     localrule: True

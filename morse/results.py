@@ -25,13 +25,18 @@ CURVE = NODE[:3]
 SAME = ["scale", "images", "metric", "extractor"]
 CLOCKS = {"lsd": "", "seconds_per_image": "_wall"}
 """Column of the cost -> suffix of its columns in the tables of speedups."""
+SECONDARY = (
+    "kid", "kid_se", "frechet_infinity", "frechet_infinity_se",
+    "precision", "precision_se", "recall", "density", "density_se", "coverage",
+)  # fmt: skip
+"""Columns of what was computed beside the distance (:mod:`morse.secondary_metrics`); empty where it was not."""
 BEFORE_SATURATION = "before saturation"
 DRAWS = 2000
 INTERVAL = (2.5, 97.5)
 
 RUN_COLUMNS = [
     *NODE, *SAME, "quality", "quality_se", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured",
-    "lsd", "lsd_nominal", "seconds", "seconds_per_image", "device", "commit", "code",
+    "lsd", "lsd_nominal", "seconds", "seconds_per_image", "device", "commit", "code", *SECONDARY,
 ]  # fmt: skip
 SPEEDUP_COLUMNS = [
     *CURVE, "budget", "saturated", "quality", "baseline_quality", "difference", "difference_se", "lsd", "baseline_lsd", "ceiling",
@@ -69,7 +74,13 @@ def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) 
         "device": provenance["device"],
         "commit": f"{provenance['commit']}{'-dirty' if provenance['dirty'] else ''}",
         "code": provenance["code"],
+        **_secondary(record.get("metrics", {})),
     }  # fmt: skip
+
+
+def _secondary(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
+    values = {name: found["value"] for name, found in metrics.items()}
+    return values | {f"{name}_se": found["standard_error"] for name, found in metrics.items() if found["standard_error"] is not None}
 
 
 def _name(node: Mapping[str, Any] | pd.Series) -> str:
@@ -91,7 +102,7 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
             runs of one (model, task) that cannot be compared: another scale, image count, metric, extractor or reference.
     """
     table = pd.DataFrame([_row(record, latencies) for record in records], columns=[*RUN_COLUMNS, "reference"])
-    table = table.astype({key: float for key in ("quality", "quality_se", "ratio_nominal", "ratio_measured")})
+    table = table.astype({key: float for key in ("quality", "quality_se", "ratio_nominal", "ratio_measured", *SECONDARY)})
     sound = np.isfinite(table["quality"]) & (table["quality"] > 0) & np.isfinite(table["quality_se"]) & (table["quality_se"] >= 0)
     faults = {
         "more than one record of the node": table.duplicated(NODE),

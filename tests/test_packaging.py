@@ -19,9 +19,9 @@ CONDA_NAMES = {"pytorch": "torch"}
 LAYERS = {
     "registry": 0, "files": 0, "imports": 0, "seeds": 0, "provenance": 0, "validation": 0,
     "schedules": 1, "grids": 1, "budget": 1, "matrix": 1, "shards": 1,
-    "samplers": 2, "dash": 2, "data": 2, "features": 2, "statistics": 2,
+    "samplers": 2, "dash": 2, "data": 2, "features": 2, "statistics": 2, "feature_files": 2,
     "dot": 3, "predictors": 3, "metrics": 3, "feature_metrics": 3,
-    "training": 4, "objectives": 4, "dot_training": 4, "sampling": 4, "latency": 4, "records": 4,
+    "training": 4, "objectives": 4, "dot_training": 4, "sampling": 4, "latency": 4, "records": 4, "secondary_metrics": 4,
     "zoo": 5, "results": 5, "planning": 5,
     "plots": 6, "claims": 6, "tables": 6,
 }  # fmt: skip

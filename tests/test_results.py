@@ -76,6 +76,13 @@ def test_runs_table_is_sorted_and_has_both_costs():
     assert runs["metric"].unique() == ["Fréchet distance"]
 
 
+def test_metrics_beside_the_distance_are_columns():
+    found = {"kid": {"value": 0.1, "standard_error": 0.01}, "recall": {"value": 0.7, "standard_error": None}}
+    first, second = table([record(budget=5) | {"metrics": found}, record(budget=6)]).to_dict("records")
+    assert (first["kid"], first["kid_se"], first["recall"]) == (0.1, 0.01, 0.7)
+    assert np.isnan(second["kid"]) and np.isnan(first["coverage"])
+
+
 def test_a_dirty_tree_shows_in_the_commit():
     assert table([record(dirty=True)])["commit"][0] == "c0ffee-dirty"
 

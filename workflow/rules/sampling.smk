@@ -6,6 +6,7 @@ rule reference:
         data=lambda wildcards: data_settings(wildcards.task)["file"],
     output:
         statistics="<results>/statistics/reference/{task}.npz",
+        features="<results>/features/reference/{task}.npz",
     log:
         "<results>/logs/reference/{task}.log",
     conda:
@@ -51,6 +52,7 @@ rule statistics:
         shard=f"<results>/samples/{RUN}/shard={{shard}}.npz",
     output:
         statistics=temp(f"<results>/statistics/{RUN}/shard={{shard}}.npz"),
+        features=temp(f"<results>/features/{RUN}/shard={{shard}}.npz"),
     log:
         f"<results>/logs/statistics/{RUN}/shard={{shard}}.log",
     conda:
@@ -75,7 +77,13 @@ rule record:
             shard=range(config["shards"]),
             allow_missing=True,
         ),
+        features=collect(
+            f"<results>/features/{RUN}/shard={{shard}}.npz",
+            shard=range(config["shards"]),
+            allow_missing=True,
+        ),
         reference="<results>/statistics/reference/{task}.npz",
+        reference_features="<results>/features/reference/{task}.npz",
     output:
         record=f"<results>/records/{RUN}.json",
         images=f"<results>/images/{RUN}.npz",
@@ -88,6 +96,7 @@ rule record:
         policy=plan_policy,
         images=config["images"],
         grid_images=config["grid_images"],
+        metrics=config["quality"]["metrics"],
     script:
         "../scripts/record.py"
 

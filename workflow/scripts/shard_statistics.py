@@ -1,10 +1,11 @@
-"""A shard of images -> its statistics."""
+"""A shard of images -> its statistics and features."""
 
 from pathlib import Path
 
 from adapter import device_of, job
 
 with job(snakemake):
+    from morse.feature_files import Features
     from morse.features import load_extractor
     from morse.matrix import path_pattern
     from morse.shards import load_shard
@@ -15,5 +16,7 @@ with job(snakemake):
     extractor = load_extractor(config.extractor, device_of(config.device, snakemake.threads))
     run = path_pattern().format(**dict(node.items()))
     statistics = Statistics.empty(extractor.identity, run, shard.images.shape[1:], extractor.dim, config.groups)
-    statistics.add(extractor(shard.images), shard.first)
+    values = extractor(shard.images)
+    statistics.add(values, shard.first)
     statistics.save(Path(snakemake.output.statistics))
+    Features(extractor.identity, run, shard.first, values).save(Path(snakemake.output.features))
