@@ -90,7 +90,7 @@ def _over_budgets(points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[
     run = points[points["budget"].between(first, last)]
     counted = run[~run["budget"].isin(cell.get("leave_out", []))]
     has = f"{len(counted)} budgets of {counted['budget'].min()} to {counted['budget'].max()} LSD"
-    whole = {first, last} <= set(run["budget"]) and len(run) >= count
+    whole = {first, last} - set(cell.get("leave_out", [])) <= set(counted["budget"]) and len(counted) >= count
     needs = f"only {has}; the claim needs {count} or more from {first} to {last} LSD, both ends included"
     return counted, {"budgets": has, "missing": "" if whole else needs}
 

@@ -96,8 +96,8 @@ class NoiseLevels(nn.Module):
     """alpha and sigma of a schedule at a tensor of times: (B,) -> (B, 1, 1, 1) each, in float32.
 
     log alpha is linear between the points of a table, as a discrete schedule's is between labels; of the VP-SDE, whose log alpha is
-    quadratic, sixteen points a label keep sigma within 1e-4 of itself from t = 1e-3 on. sigma = sqrt(-expm1(2 log alpha)) keeps its
-    digits near t = 0.
+    quadratic, sixteen points a label keep sigma within 1e-4 of itself from label 0.999 on, and 5e-4 from label 0.0999.
+    sigma = sqrt(-expm1(2 log alpha)) keeps its digits near t = 0.
     """
 
     PER_LABEL = 16
@@ -153,7 +153,7 @@ class Dot(nn.Module):
         self.shrink = nn.ModuleList(nn.Conv2d(c, deeper, 3, stride=2, padding=1) for c, deeper in pairs)
         self.up = nn.ModuleList(_block(c + deeper, c, width) for c, deeper in reversed(pairs))
         self.norm_out = nn.GroupNorm(_groups(channels[0]), channels[0])
-        self.conv_out = nn.Conv2d(channels[0], dash.config.out_channels, 3, padding=1)
+        self.conv_out = nn.Conv2d(channels[0], image, 3, padding=1)  # of the noise alone, also where Dash tells a variance
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
 

@@ -132,7 +132,7 @@ class ChainSource:
                 next_alpha, next_sigma = self._levels(t)
                 x = next_alpha * (x - sigma * eps) / alpha + next_sigma * eps
                 alpha, sigma = next_alpha, next_sigma
-            points.append((x, self.dash(x, t), t))
+            points.append((x, self.dash(x, t)[:, : x.shape[1]], t))  # the noise estimate alone
         x, eps, t = (torch.stack(values) for values in zip(*points, strict=True))
         i, j = torch.triu_indices(len(points), len(points), offset=1)
         return Pairs(*(v.flatten(0, 1) for v in (x[i], x[j], eps[i], eps[j], t[i], t[j])))

@@ -8,6 +8,7 @@ from typing import Any
 
 from morse.budget import MIN_MORSE_BUDGET
 from morse.registry import unknown
+from morse.schedules import SCHEDULES
 
 AXES = ("model", "task", "sampler", "method", "budget", "seed")
 CONTINUOUS = ("vp-sde",)
@@ -60,6 +61,8 @@ def _fault(node: Mapping[str, Any], cards: Mapping[str, Mapping[str, Mapping[str
         return f"model {node['model']!r} is not for task {node['task']!r}; its tasks: {', '.join(model['tasks'])}"
     if (made := model["unet"]["sample_size"]) != (size := task["data"]["size"]):
         return f"model {node['model']!r} makes images of {made}, task {node['task']!r} has {size}"
+    if (schedule := model["schedule"]["name"]) not in SCHEDULES:
+        return f"model {node['model']!r}: {unknown('noise schedule', schedule, SCHEDULES)}"
     needs, has = cards["sampler"][node["sampler"]].get("time"), time_of(model)
     if needs not in (None, has):
         return f"sampler {node['sampler']!r} is for {needs} time, model {node['model']!r} has {has} time; use another sampler"

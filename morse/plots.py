@@ -215,7 +215,7 @@ def residual_heatmap(explained: np.ndarray, t_edges: Sequence[float], gap_edges:
             axes.text(column + 0.5, row + 0.5, f"{value:.2f}".replace("-", "−"), ha="center", va="center", color=shade, fontsize=8)
         axes.set_xticks(range(columns + 1), [f"{edge:g}" for edge in gap_edges])
         axes.set_yticks(range(rows + 1), [f"{edge:g}" for edge in t_edges])
-        axes.set_xlabel("gap to Dot's estimate, $t_s - t$ (time steps)")
+        axes.set_xlabel("gap to Dot's estimate, $t_s - t$ (labels)")
         axes.set_ylabel("time of Dash's estimate, $t_s$")
         figure.colorbar(mesh, label="explained residual", extend="min")
         if title:

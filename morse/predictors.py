@@ -25,10 +25,23 @@ DotFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 @dataclass
 class Calls:
-    """Network calls counted since the last :meth:`Predictor.begin`: whole batches, so calls per image."""
+    """Network calls since the last :meth:`Predictor.begin`: whole batches, so calls per image.
 
-    dash: int = 0
-    dot: int = 0
+    Attributes:
+        made: a letter each, in order: D for Dash, a point for Dot, as :attr:`morse.budget.Plan.letters`.
+    """
+
+    made: str = ""
+
+    @property
+    def dash(self) -> int:
+        """Calls of Dash."""
+        return self.made.count("D")
+
+    @property
+    def dot(self) -> int:
+        """Calls of Dot."""
+        return self.made.count(".")
 
 
 class Predictor(Protocol):
@@ -63,7 +76,7 @@ class DashOnly:
         self.calls = Calls()
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        self.calls.dash += 1
+        self.calls.made += "D"
         return self.dash(x, labels(x, t))
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
@@ -83,8 +96,8 @@ class Morse:
     .. math:: z_s \leftarrow \sqrt{1 - c^2}\, z_s + c\, n, \qquad x_s \leftarrow \alpha_s \hat x_s + \sigma_s z_s,
 
     the clean estimate :math:`\hat x_s` kept. After a step with Dash's own estimate, x_t so lies again on a deterministic step from x_s,
-    the kind that Dot was trained on; of DDPM with clipping or another than the smaller variance only nearly. The paper does not say what
-    it does.
+    the kind that Dot was trained on; of DDPM with clipping or another than the smaller variance only nearly, and of Euler-Maruyama, whose
+    first steps put more noise in than the sample has (c > 1 counts as 1), with many steps only. The paper does not say what it does.
 
     Channels of Dash beyond the image's, a learned variance, stay as they were at s: Dot speaks of the noise alone.
 
@@ -101,15 +114,15 @@ class Morse:
         self._last: tuple[Tensor, Tensor, float] | None = None
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        index, now = self.calls.dash + self.calls.dot, labels(x, t)
+        index, now = len(self.calls.made), labels(x, t)
         if index >= len(self.plan.dash):
             raise ValueError(f"the plan has {len(self.plan.dash)} calls, and the sampler made one more")
         if self._last is None or self.plan.dash[index]:
-            self.calls.dash += 1
+            self.calls.made += "D"
             eps = self.dash(x, now)
             self._last = x, eps, t
             return eps
-        self.calls.dot += 1
+        self.calls.made += "."
         x_s, eps_s, s = self._last
         noise, rest = eps_s[:, : x.shape[1]], eps_s[:, x.shape[1] :]
         return torch.cat([noise + self.dot(x_s, x, noise, labels(x, s), now), rest], dim=1)
@@ -117,6 +130,6 @@ class Morse:
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         x_s, last, s = self._last
         eps_s, rest = last[:, : noise.shape[1]], last[:, noise.shape[1] :]
-        share = min(share, 1.0)  # DDPM's larger variance exceeds the noise in the last steps
+        share = min(share, 1.0)  # exceeded by DDPM's larger variance in the last steps, and by long first steps of Euler-Maruyama
         eps = math.sqrt(1.0 - share**2) * eps_s + share * noise
         self._last = x_s + schedule.sigma(s) * (eps - eps_s), torch.cat([eps, rest], dim=1), s

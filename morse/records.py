@@ -42,7 +42,7 @@ def make_record(
     merged = reduce(add, statistics)
     if place != images or merged.count != images:
         raise ValueError(f"the run has {place} images and statistics of {merged.count}, not {images}; delete its shards and run again")
-    if len({(shard.dash_calls, shard.dot_calls, shard.device) for shard in shards}) > 1:
+    if len({(shard.plan, shard.device) for shard in shards}) > 1:
         raise ValueError("the shards of the run were made with unlike calls or devices; delete them and run again")
     estimate = frechet_with_error(merged, reference)
     extractor = merged.extractor.split("/")[0]
@@ -51,7 +51,8 @@ def make_record(
         "scale": scale,
         "images": images,
         "images_sha256": sha256(b"".join(shard.images.tobytes() for shard in shards)).hexdigest(),
-        "calls": {"dash": shards[0].dash_calls, "dot": shards[0].dot_calls},
+        "plan": shards[0].plan,
+        "calls": {"dash": shards[0].plan.count("D"), "dot": shards[0].plan.count(".")},
         "ratio": ratio,
         "seconds": sum(shard.seconds for shard in shards),
         "quality": {

@@ -48,7 +48,10 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
     predictor.begin()
     state = None
     for index, t in enumerate(sampler.times):
-        x, state = sampler.step(index, x, predictor(x, t), state, noise)
+        estimate = predictor(x, t)
+        if not sampler.learned_variance:
+            estimate = estimate[:, : x.shape[1]]
+        x, state = sampler.step(index, x, estimate, state, noise)
         fresh = sampler.fresh_noise(index)
         if len(drawn) != bool(fresh):
             raise RuntimeError(f"{type(sampler).__name__} drew noise {len(drawn)} times in step {index}, and says that it adds {fresh:g}")
@@ -56,7 +59,7 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
             share = fresh / sampler.schedule.sigma(sampler.times[index + 1])
             predictor.renew_noise(drawn[0], share, sampler.schedule)
         drawn.clear()
-    made = predictor.calls.dash + predictor.calls.dot
+    made = len(predictor.calls.made)
     if made != sampler.calls:
         raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {made} were made")
     if not torch.isfinite(x).all():
@@ -92,4 +95,4 @@ def sample(
         images.append(to_uint8(x))  # waits for the device
         seconds += time.perf_counter() - started
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else None
-    return Shard(np.concatenate(images), first, seconds, predictor.calls.dash, predictor.calls.dot, name)
+    return Shard(np.concatenate(images), first, seconds, predictor.calls.made, name)

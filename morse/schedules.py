@@ -26,7 +26,7 @@ import numpy as np
 from morse.registry import Registry
 
 CLEAN = -1.0
-"""The time of the data itself: one step below the least noisy label."""
+"""The time of the data itself: one step below the least noisy label of a discrete schedule, and by agreement that of a continuous one."""
 
 
 class NoiseSchedule(ABC):
@@ -41,6 +41,11 @@ class NoiseSchedule(ABC):
     @abstractmethod
     def last(self) -> float:
         """The noisiest label, where sampling starts."""
+
+    @property
+    @abstractmethod
+    def data(self) -> float:
+        """The label at which nothing is left of the noise, to which step sizes in time are counted."""
 
     @abstractmethod
     def log_alpha(self, t: float) -> float:
@@ -99,6 +104,10 @@ class DiscreteSchedule(NoiseSchedule):
         return len(self.alphas_cumprod)
 
     @property
+    def data(self) -> float:
+        return -1.0
+
+    @property
     def first(self) -> float:
         return 0.0
 
@@ -150,6 +159,10 @@ class VPSDE(NoiseSchedule):
         if not (0.0 < self.beta_min <= self.beta_max and 0.0 < self.end < 1.0):
             wanted = "0 < beta_min <= beta_max and 0 < end < 1"
             raise ValueError(f"a VP-SDE needs {wanted}, not beta {self.beta_min:g} to {self.beta_max:g}, end {self.end:g}")
+
+    @property
+    def data(self) -> float:
+        return 0.0
 
     @property
     def first(self) -> float:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from morse.feature_files import Features
-from morse.feature_metrics import density_coverage, frechet_infinity, kid, precision_recall
+from morse.feature_metrics import SPLITS, density_coverage, frechet_infinity, kid, precision_recall
 from morse.metrics import Estimate
-from morse.statistics import Statistics
+from morse.statistics import GROUPS, Statistics
 
 SPLITS_SEED = 0
 """Of the parts that FID-infinity cuts the images into: the same for all runs, so that runs from one noise stay paired."""
@@ -41,6 +41,14 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray, Statistics], Found]] = {
     "density_coverage": _density_coverage,
 }
 """Name -> (features (n, D), the reference's (m, D), its sums) -> what it finds."""
+
+
+def least_images(name: str, dim: int) -> int:
+    """How many images the metric of this name needs with features of ``dim`` dimensions."""
+    if name != "frechet_infinity":
+        return GROUPS
+    least = SPLITS * (dim + 1)
+    return next(n for n in range(least, 2 * least + GROUPS) if n - -(-n // GROUPS) >= least)
 
 
 def secondary_metrics(

@@ -18,15 +18,14 @@ class Shard:
         images: (n, C, H, W) uint8.
         first: index of the first image in its run.
         seconds: wall-clock of the loop, loading and warm-up not counted.
-        dash_calls, dot_calls: network calls per image.
+        plan: the network of each call of an image, as :attr:`morse.budget.Plan.letters`.
         device: what sampled; None for the processor.
     """
 
     images: np.ndarray
     first: int
     seconds: float
-    dash_calls: int
-    dot_calls: int
+    plan: str
     device: str | None = None
 
 
@@ -45,7 +44,7 @@ def save_shard(shard: Shard, path: Path | str) -> None:
                 file,
                 first=shard.first,
                 seconds=shard.seconds,
-                calls=[shard.dash_calls, shard.dot_calls],
+                plan=shard.plan,
                 device=shard.device or "",
                 images=shard.images,
             )
@@ -60,5 +59,4 @@ def load_shard(path: Path | str) -> Shard:
         DamagedFile: one line that names the file and the mend.
     """
     with open_npz(path, "shard", "delete it and run again, it is sampled anew") as file:
-        dash, dot = (int(n) for n in file["calls"])
-        return Shard(file["images"], int(file["first"]), float(file["seconds"]), dash, dot, str(file["device"]) or None)
+        return Shard(file["images"], int(file["first"]), float(file["seconds"]), str(file["plan"]), str(file["device"]) or None)

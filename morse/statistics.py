@@ -24,6 +24,10 @@ LABELS = {"fashion-classifier": "Fréchet distance (small classifier)", "incepti
 """Extractor's name -> what a Fréchet distance on its features is called."""
 
 
+DIMENSIONS = {"fashion-classifier": 64, "inception": 2048}
+"""Extractor's name -> D, known without loading it."""
+
+
 @dataclass
 class Statistics:
     """Sums over the images of one run or of one data set, in G groups.

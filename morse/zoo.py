@@ -6,6 +6,7 @@ trained. Files of Dot hold what Dot adds; they name the Dash weights they were t
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ from morse.dot_training import ChainSettings, ChainSource, calibrate_scale, dot_
 from morse.features import SmallClassifier
 from morse.files import DamagedFile, require, sha256, write_atomically
 from morse.objectives import classifier_loss, dash_loss, to_network
+from morse.registry import unknown
 from morse.schedules import SCHEDULES
 from morse.training import TrainSettings, train
 
@@ -33,7 +35,12 @@ Card = Mapping[str, Any]
 def build_dash(card: Card) -> Dash:
     """The card's Dash with random weights."""
     settings = dict(card["schedule"])
-    schedule = SCHEDULES[settings.pop("name")](**settings)
+    make = SCHEDULES[name := settings.pop("name")]
+    known = inspect.signature(make).parameters
+    for key in settings:
+        if key not in known:
+            raise ValueError(unknown(f"setting of schedule {name}", key, known))
+    schedule = make(**settings)
     return FAMILIES[card["family"]](card["unet"], schedule)
 
 

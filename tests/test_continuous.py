@@ -14,6 +14,7 @@ from test_samplers import order, run, solve
 
 from morse.budget import dash_plan, morse_plan
 from morse.grids import GRIDS
+from morse.objectives import TRAINED_FROM, draw_times
 from morse.predictors import DashOnly, Morse
 from morse.samplers import SAMPLERS
 from morse.samplers.ddim import ddim_step
@@ -198,7 +199,30 @@ def test_one_call_of_dpm_solver_is_a_ddim_step(continuous, x):
     torch.testing.assert_close(solve(make("dpm-solver", 1), continuous, x), ddim_step(VP, x, eps, 999.0, 0.999), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("options", [{"step_size": "even"}, {"grid": "uniform"}])
-def test_other_options_are_refused(options):
-    with pytest.raises(ValueError, match="step_size of Euler-Maruyama is constant or grid, not 'even'|counts training steps"):
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"step_size": "even"}, "step_size of Euler-Maruyama is constant or grid, not 'even'"),
+        ({"grid": "uniform"}, "counts training steps"),
+    ],
+)
+def test_other_options_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
         SAMPLERS["euler-maruyama"](VP, 5, **options)
+
+
+@pytest.mark.parametrize(("of", "data"), [(VP, 0.0), (SCHEDULES["linear"](), -1.0)], ids=["vp", "discrete"])
+def test_euler_maruyama_goes_all_the_way_to_the_data(of, data, x):
+    assert of.log_alpha(of.data) == 0.0 and of.data == data
+    sampler = SAMPLERS["euler-maruyama"](of, 50, step_size="grid")
+    last, t = 49, sampler.times[-1]
+    eps = torch.ones_like(x)
+    made, _ = sampler.step(last, x, eps, None, None)
+    share = of.rate(t) * (t - data)
+    torch.testing.assert_close(made, (1 + share / 2) * x - share / of.sigma(t) * eps)
+    assert share == pytest.approx(-2 * of.log_alpha(t), rel=0.1)
+
+
+def test_the_last_part_of_continuous_time_is_not_trained():
+    times = draw_times(VP, 500_000, generator(0))  # without the bound the least would be about 0.002
+    assert 999 * TRAINED_FROM <= times.min() < 0.1 and times.max() <= 999

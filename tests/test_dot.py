@@ -5,10 +5,18 @@ import math
 
 import pytest
 import torch
-from networks import dot_inputs, shake, tiny_dash, tiny_vp_dash
+from diffusers.models.unets.unet_2d import UNet2DModel
+from networks import dot_inputs, shake, tiny_dash, tiny_images, tiny_vp_dash
 
+from morse.budget import morse_plan
+from morse.dash import Dash
 from morse.dot import SHARED_BLOCKS, Dot, NoiseLevels, ResidualScale, attach_lora, inference_dot, merge_lora, own_state, share
+from morse.dot_training import ChainSettings, ChainSource
+from morse.predictors import Morse
+from morse.samplers import make_sampler
+from morse.sampling import sample
 from morse.schedules import VPSDE, linear
+from morse.seeds import generator
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +175,25 @@ def test_any_unet_and_any_m(unet, channels):
     assert residual.shape == inputs[0].shape
     assert seen[0][2] * seen[0][3] * 4 ** len(channels) == 16 * 16
     torch.testing.assert_close(merged, residual, rtol=1e-4, atol=1e-5)
+
+
+def test_dot_speaks_of_the_noise_alone_where_dash_tells_a_variance(dash):
+    """A network of twice the image's channels, as those of improved DDPM."""
+    config = {key: dash.network.config[key] for key in ("sample_size", "block_out_channels", "layers_per_block", "norm_num_groups")}
+    blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
+    network = UNet2DModel(in_channels=1, out_channels=2, attention_head_dim=None, **blocks, **config).eval()
+    shake(network)
+    varied = Dash(network, lambda x, t: network(x, t, return_dict=False)[0], dash.schedule, dash.shape)
+    dot = trained(adapted(varied))
+    x_s, x_t, _, s, t = dot_inputs()
+    assert dot(x_s, x_t, varied(x_s, s)[:, :1], s, t).shape == x_t.shape
+    pairs = ChainSource(varied, tiny_images(), ChainSettings(chains=2, points=3)).draw(generator(0))
+    assert pairs.eps_s.shape == pairs.x_s.shape
+    plan = morse_plan(4, 3.0, 0.5)
+    for options in ({"kind": "ddim", "options": {}}, {"kind": "ddpm", "options": {"variance": "learned_range"}}):
+        sampler = make_sampler(options, dash.schedule, len(plan.dash))
+        shard = sample(Morse(varied, dot, plan), sampler, varied.shape, 0, 0, 2, 2)
+        assert shard.images.shape == (2, 1, 16, 16) and shard.plan == plan.letters
 
 
 @pytest.mark.parametrize("layers", [1, 2])

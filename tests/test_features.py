@@ -16,6 +16,7 @@ from morse.features import EXTRACTORS, INCEPTION_FILE, SmallClassifier, load_ext
 from morse.files import DamagedFile, sha256
 from morse.objectives import classifier_loss
 from morse.registry import UnknownName
+from morse.statistics import DIMENSIONS
 from morse.training import TrainSettings, train
 
 
@@ -77,6 +78,11 @@ def test_features_are_the_networks_on_images_scaled_to_one(classifier):
         expected = network.features((torch.from_numpy(x).double() / 255.0 * 2.0 - 1.0).float()).numpy()
     assert found.dtype == np.float64 and found.shape == (7, extractor.dim)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_dimensions_are_known_without_loading(classifier):
+    assert set(DIMENSIONS) == set(EXTRACTORS)
+    assert DIMENSIONS["fashion-classifier"] == load_extractor(classifier[1]).dim
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 6])

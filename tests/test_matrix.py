@@ -8,6 +8,7 @@ from morse.schedules import SCHEDULES, DiscreteSchedule
 CARDS = {
     "model": {
         "twin": {"tasks": ["shapes", "faces"], "unet": {"sample_size": 16}, "schedule": {"name": "linear"}},
+        "odd": {"tasks": ["shapes"], "unet": {"sample_size": 16}, "schedule": {"name": "linaer"}},
         "other": {"tasks": ["shapes"], "unet": {"sample_size": 16}, "schedule": {"name": "vp-sde"}},
     },
     "task": {"shapes": {"data": {"size": 16}}, "faces": {"data": {"size": 32}}},
@@ -63,6 +64,7 @@ def test_the_time_of_a_model_is_its_schedule_s():
             {"model": "other", "sampler": "ddpm"},
             "sampler 'ddpm' is for discrete time, model 'other' has continuous time; use another sampler",
         ),
+        ({"model": "odd"}, "model 'odd': unknown noise schedule 'linaer'; did you mean 'linear'?"),
         ({"budget": 1}, "budget 1 is too small for Morse; use 2 LSD or more"),
     ],
 )

@@ -57,7 +57,7 @@ def test_times_of_the_vp_sde_are_real_and_uniform():
 
     dash_loss(network, VPSDE(), tiny_images(), 5000, flip=False)(0, generator(0))
     assert seen[0].dtype == torch.float32 and len(seen[0].unique()) > 4900
-    assert 0.009 < seen[0].min() < 2 and seen[0].max() > 997 and seen[0].mean().item() == pytest.approx(499.5, rel=0.03)
+    assert 0 < seen[0].min() < 2 and seen[0].max() > 997 and seen[0].mean().item() == pytest.approx(499.5, rel=0.03)
 
 
 def test_a_predictor_that_knows_the_image_has_no_loss_in_continuous_time():

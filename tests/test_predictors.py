@@ -49,9 +49,9 @@ def test_dash_only_asks_dash_and_counts(nets):
     estimates = [predictor(x, t)[0].item() for x, t in zip(samples(), TIMES, strict=True)]
     assert estimates == [10, 20, 30, 40, 50]
     assert nets.asked == [("dash", index + 1.0, [t, t]) for index, t in enumerate(TIMES)]
-    assert predictor.calls == Calls(5, 0)
+    assert predictor.calls == Calls("DDDDD")
     predictor.begin()
-    assert predictor.calls == Calls(0, 0)
+    assert predictor.calls == Calls()
 
 
 def test_morse_adds_the_residual_to_the_latest_estimate_of_dash(nets, morse):
@@ -64,14 +64,14 @@ def test_morse_adds_the_residual_to_the_latest_estimate_of_dash(nets, morse):
         ("dash", 4, [300.0] * 2),
         ("dot", 4, 5, 40, [300.0] * 2, [100.0] * 2),
     ]
-    assert morse.calls == Calls(2, 3)
+    assert morse.calls == Calls("D..D.")
 
 
 def test_begin_forgets_the_last_run(nets, morse):
     for x, t in zip(samples(2), TIMES, strict=False):
         morse(x, t)
     morse.begin()
-    assert morse.calls == Calls(0, 0)
+    assert morse.calls == Calls()
     estimates = [morse(7 * x, t)[0].item() for x, t in zip(samples(2), TIMES, strict=False)]
     assert estimates == [70, 70 + 14 / 8]
     assert [ask[0] for ask in nets.asked] == ["dash", "dot"] * 2
@@ -102,7 +102,7 @@ def test_dash_alone_needs_no_renewal(nets, schedule):
 
 def test_a_batch_of_any_size_counts_once(morse):
     morse(torch.ones(64, 1), 900.0)
-    assert morse.calls == Calls(1, 0)
+    assert morse.calls == Calls("D")
 
 
 def test_a_call_beyond_the_plan_is_an_error(morse):
@@ -110,4 +110,4 @@ def test_a_call_beyond_the_plan_is_an_error(morse):
         morse(x, t)
     with pytest.raises(ValueError, match=r"^the plan has 5 calls, and the sampler made one more$"):
         morse(samples()[0], 50.0)
-    assert morse.calls == Calls(2, 3)
+    assert morse.calls == Calls("D..D.")

@@ -13,6 +13,7 @@ from morse.shards import Shard, bounds
 from morse.statistics import Statistics
 
 NODE = {"model": "twin", "task": "shapes", "sampler": "ddim", "method": "morse", "budget": 6, "seed": 0}
+PLAN = "D.....D.....D....."
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 1, 4, 4), dtype=np.uint8)
 EXTRACTOR = "fashion-classifier/abc/rule"
 
@@ -28,7 +29,7 @@ REFERENCE = statistics(np.random.default_rng(1).integers(0, 200, (80, 1, 4, 4), 
 
 def parts(shards=3):
     places = [bounds(50, shards, k) for k in range(shards)]
-    made = [Shard(IMAGES[first : first + count], first, 2.0, 3, 15) for first, count in places]
+    made = [Shard(IMAGES[first : first + count], first, 2.0, PLAN) for first, count in places]
     return made, [statistics(shard.images, shard.first) for shard in made]
 
 
@@ -40,7 +41,7 @@ def test_record_says_what_was_run_and_what_it_cost():
     made = record(*parts())
     assert made["node"] == NODE and made["node"] is not NODE
     assert (made["scale"], made["images"], made["ratio"], made["seconds"]) == ("mini", 50, 5.0, 6.0)
-    assert made["calls"] == {"dash": 3, "dot": 15}
+    assert made["plan"] == PLAN and made["calls"] == {"dash": 3, "dot": 15}
 
 
 def test_quality_is_the_distance_over_all_images():
@@ -63,7 +64,7 @@ def test_record_depends_neither_on_the_cut_into_shards_nor_on_their_order():
 def test_the_table_of_runs_reads_every_record():
     morse = record(*parts()) | {"provenance": provenance()}
     shards, of_shards = parts()
-    shards = [replace(shard, dash_calls=6, dot_calls=0) for shard in shards]
+    shards = [replace(shard, plan="DDDDDD") for shard in shards]
     base = record(shards, of_shards, node=NODE | {"method": "baseline"}, ratio=None) | {"provenance": provenance()}
     table = runs_table([morse, base], {"twin": {"ratio": 6.0}})
     assert list(table.columns) == RUN_COLUMNS
@@ -99,7 +100,7 @@ def test_statistics_of_other_images_are_refused():
     refused("50 images and statistics of 67, not 50", shards, [*of_shards, of_shards[2]])
 
 
-@pytest.mark.parametrize("change", [{"dash_calls": 4}, {"dot_calls": 14}, {"device": "another"}])
+@pytest.mark.parametrize("change", [{"plan": "DD" + 16 * "."}, {"plan": "DDD" + 14 * "."}, {"device": "another"}])
 def test_shards_made_unlike_are_refused(change):
     shards, of_shards = parts()
     refused("unlike calls or devices", [*shards[:2], replace(shards[2], **change)], of_shards)

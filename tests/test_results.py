@@ -292,7 +292,7 @@ def test_a_flat_end_is_told_apart():
     assert not speedup_table(table(curves(2.0)))["saturated"].any()
 
 
-def test_the_ceiling_is_a_perfect_dot(speed=2.0):
+def test_the_ceiling_is_a_perfect_dot():
     """Which makes every call as good as Dash's: 8 of Dash and 16 of Dot, N = 8, are 24 for the price of 10."""
     speedups = speedup_table(table([record(budget=10), record("morse", 10, dash=8, dot=16)]))
     assert speedups["ceiling"].item() == pytest.approx(24 / speedups["lsd"].item())

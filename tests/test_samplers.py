@@ -13,7 +13,7 @@ from morse.budget import dash_plan, morse_plan
 from morse.grids import GRIDS
 from morse.predictors import DashOnly, Morse
 from morse.registry import UnknownName
-from morse.samplers import SAMPLERS
+from morse.samplers import SAMPLERS, make_sampler
 from morse.samplers.ddim import ddim_step
 from morse.samplers.dpm_solver import fast_orders
 from morse.sampling import trajectory
@@ -325,6 +325,13 @@ def test_fast_orders_spend_every_call(calls):
     assert sum(orders) == calls
     assert len(orders) == (calls // 3 + 1 if calls > 2 else 1)
     assert set(orders[:-2]) <= {3}
+
+
+def test_a_sampler_is_made_from_its_card(schedule):
+    card = {"kind": "ddim", "options": {"eta": 0.5}}
+    assert make_sampler(card, schedule, 7) == SAMPLERS["ddim"](schedule, 7, eta=0.5)
+    with pytest.raises(ValueError, match="unknown option of sampler ddim 'etta'; did you mean 'eta'"):
+        make_sampler({"kind": "ddim", "options": {"etta": 0.5}}, schedule, 7)
 
 
 def test_fast_orders_of_lower_order():

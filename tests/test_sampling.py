@@ -86,9 +86,9 @@ def test_draws_are_each_generators_own():
 
 def test_calls_are_counted_an_image(schedule, gaussian):
     shard = made(morse(gaussian), schedule)
-    assert (shard.dash_calls, shard.dot_calls) == (PLAN.dash_calls, PLAN.dot_calls)
+    assert shard.plan == PLAN.letters
     shard = made(DashOnly(gaussian), schedule)
-    assert (shard.dash_calls, shard.dot_calls, shard.device) == (CALLS, 0, None)
+    assert (shard.plan, shard.device) == ("D" * CALLS, None)
     assert shard.seconds > 0
 
 
@@ -100,7 +100,7 @@ def test_a_plan_shorter_than_the_run_is_an_error(schedule, gaussian):
 def test_a_predictor_that_miscounts_is_an_error(schedule, gaussian):
     class Twice(DashOnly):
         def __call__(self, x, t):
-            self.calls.dash += 1
+            self.calls.made += "D"
             return super().__call__(x, t)
 
     with pytest.raises(RuntimeError, match=f"stated {CALLS} network calls and {2 * CALLS} were made"):
@@ -111,7 +111,7 @@ def test_a_trajectory_begins_a_new_run(schedule, gaussian):
     predictor = morse(gaussian)
     predictor(torch.zeros(1, *SHAPE), 500.0)
     made(predictor, schedule, count=1)
-    assert predictor.calls == Calls(PLAN.dash_calls, PLAN.dot_calls)
+    assert predictor.calls == Calls(PLAN.letters)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from morse.feature_files import Features, joined
 from morse.feature_metrics import density_coverage, kid, precision_recall
 from morse.files import DamagedFile
 from morse.results import SECONDARY
-from morse.secondary_metrics import METRICS, secondary_metrics
+from morse.secondary_metrics import METRICS, least_images, secondary_metrics
 from morse.statistics import Statistics
 
 EXTRACTOR = "fashion-classifier/abc/rule"
@@ -62,6 +62,16 @@ def test_a_damaged_file_is_one_line(tmp_path):
     (tmp_path / "f.npz").write_bytes(b"PK nothing")
     with pytest.raises(DamagedFile, match=r"file of features .*f.npz is damaged"):
         Features.load(tmp_path / "f.npz")
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_the_least_number_of_images_is_that_of_the_metric(name):
+    least, reference = least_images(name, 3), features(150, seed=1, data="shapes/test")
+    assert secondary_metrics([name], features(least), reference, sums_of(reference))
+    if name in ("kid", "frechet_infinity"):
+        with pytest.raises(ValueError):
+            secondary_metrics([name], features(least - 1), reference, sums_of(reference))
+    assert least_images("frechet_infinity", 64) == 206
 
 
 def test_metrics_are_those_of_the_library():

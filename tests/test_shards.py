@@ -13,7 +13,7 @@ from morse.shards import Shard, bounds, load_shard, save_shard
 
 def shard(n=3, device=None):
     images = np.random.default_rng(n).integers(0, 256, (n, 1, 4, 4), dtype=np.uint8)
-    return Shard(images, 40, 1.25, 5, 20, device)
+    return Shard(images, 40, 1.25, "D.D..", device)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_saved_shard_is_loaded_as_it_was(device, tmp_path):
     loaded = load_shard(tmp_path / "new" / "s")
     np.testing.assert_array_equal(loaded.images, saved.images)
     assert loaded.images.dtype == np.uint8
-    for name in ("first", "seconds", "dash_calls", "dot_calls", "device"):
+    for name in ("first", "seconds", "plan", "device"):
         assert getattr(loaded, name) == getattr(saved, name)
 
 
@@ -93,7 +93,7 @@ def test_a_flipped_byte_is_an_error_or_harmless(path):
             assert "\n" not in str(error)
         else:  # a time stamp of the archive, or the like
             np.testing.assert_array_equal(loaded.images, saved.images)
-            assert (loaded.first, loaded.seconds, loaded.dash_calls, loaded.dot_calls) == (40, 1.25, 5, 20)
+            assert (loaded.first, loaded.seconds, loaded.plan) == (40, 1.25, "D.D..")
     assert caught > len(whole) / 3 / 2
 
 

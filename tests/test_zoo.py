@@ -250,6 +250,11 @@ def test_the_classifier_learns_and_its_file_restores_it(tmp_path):
         assert (network(zoo.to_network(data.images)).argmax(1).numpy() == labels).all()
 
 
+def test_an_unknown_setting_of_a_schedule_is_named():
+    with pytest.raises(ValueError, match="unknown setting of schedule vp-sde 'beta_mni'; did you mean 'beta_min'"):
+        zoo.build_dash(CARD | {"schedule": {"name": "vp-sde", "beta_mni": 0.1}})
+
+
 def test_an_unknown_family_or_schedule_is_named():
     with pytest.raises(KeyError, match="unknown Dash family 'ddpn'; did you mean 'ddpm'"):
         zoo.build_dash(CARD | {"family": "ddpn"})

@@ -21,7 +21,7 @@ class Dash:
 
     Attributes:
         network: the module itself, which Dot shares.
-        estimate: its noise estimate, (x (B, C, H, W), t (B,)) -> (B, C, H, W).
+        estimate: its noise estimate, (x (B, C, H, W), t (B,)) -> (B, C, H, W), or (B, 2 C, H, W) with a learned variance behind it.
         schedule: the noise schedule it was trained with.
         shape: (C, H, W) of a sample.
     """

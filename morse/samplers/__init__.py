@@ -15,15 +15,15 @@ entries of ``times`` like any other, so a budget counts them, and Morse may give
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from morse.grids import GRIDS
-from morse.registry import Registry
+from morse.registry import Registry, unknown
 from morse.schedules import CLEAN, NoiseSchedule
 
 Noise = Callable[[], Tensor]
@@ -46,6 +46,11 @@ class Sampler(ABC):
 
     schedule: NoiseSchedule
     calls: int
+
+    @property
+    def learned_variance(self) -> bool:
+        """Whether :meth:`step` is given all channels of the network, those behind the noise estimate too."""
+        return False
 
     @property
     @abstractmethod
@@ -88,6 +93,24 @@ class GridSampler(Sampler):
     def ends(self, index: int) -> tuple[float, float]:
         """Where step ``index`` begins and ends: its time and the next one, :data:`morse.schedules.CLEAN` after the last."""
         return self.times[index], (*self.times[1:], CLEAN)[index]
+
+
+def make_sampler(settings: Mapping[str, Any], schedule: NoiseSchedule, calls: int) -> Sampler:
+    """The sampler of a card.
+
+    Args:
+        settings: ``kind``, a name of :data:`SAMPLERS`, and ``options``.
+
+    Raises:
+        ValueError: for an option that the kind has not, or what the kind refuses.
+        UnknownName: for an unknown kind.
+    """
+    kind = SAMPLERS[settings["kind"]]
+    known = [f.name for f in fields(kind) if f.init and f.name not in ("schedule", "calls")]
+    for name in settings["options"]:
+        if name not in known:
+            raise ValueError(unknown(f"option of sampler {settings['kind']}", name, known))
+    return kind(schedule, calls, **settings["options"])
 
 
 SAMPLERS = Registry(

@@ -45,6 +45,10 @@ class DDPM(GridSampler):
             raise ValueError(f"variance of DDPM is fixed_small, fixed_large or learned_range, not {self.variance!r}")
         super().__post_init__()
 
+    @property
+    def learned_variance(self) -> bool:
+        return self.variance == "learned_range"
+
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
         """``eps`` is (B, 2 C, H, W) with learned variance, w behind the noise estimate.
 
@@ -52,7 +56,7 @@ class DDPM(GridSampler):
             ValueError: if the estimate's channels are not those of the variance's kind.
         """
         t, s = self.ends(index)
-        if eps.shape[1] != (expected := x.shape[1] * (2 if self.variance == "learned_range" else 1)):
+        if eps.shape[1] != (expected := x.shape[1] * (2 if self.learned_variance else 1)):
             raise ValueError(f"DDPM with variance {self.variance} needs a network of {expected} channels, not {eps.shape[1]}")
         eps, w = eps[:, : x.shape[1]], eps[:, x.shape[1] :]
         alpha, sigma = self.schedule.alpha(t), self.schedule.sigma(t)
@@ -65,7 +69,7 @@ class DDPM(GridSampler):
         before, now = self.schedule.sigma(s) ** 2, sigma**2
         mean = (self.schedule.alpha(s) * beta / now) * x_0 + (math.sqrt(1.0 - beta) * before / now) * x
         deviation = self.fresh_noise(index)
-        if self.variance == "learned_range":  # v_large / v_small = sigma_t^2 / sigma_s^2
+        if self.learned_variance:  # v_large / v_small = sigma_t^2 / sigma_s^2
             deviation = deviation * (now / before) ** (0.25 * (1.0 + w))
         return mean + deviation * noise(), None
 

@@ -8,9 +8,9 @@ From time t to s, with :math:`h = \lambda_s - \lambda_t`, inner points at :math:
     x_u = \tfrac{\alpha_u}{\alpha_t} x_t - \sigma_u \phi_1(r h)\, \epsilon_t - c\, (\epsilon_v - \epsilon_t)
 
 where the last term, with an earlier inner estimate :math:`\epsilon_v`, raises the order. Each evaluation of the network is a
-step of ours. The orders follow the authors' "fast" plan, so that a run makes exactly the stated number of calls:
-3, 3, ..., and at the end 2, 1 or 1 or 2. Outer times go from the noisiest label to the first, where the sample is taken as the
-image; there is no denoising step at the end, as in the paper.
+step of ours. With order 3 the orders follow the authors' "fast" plan, so that a run makes exactly the stated number of calls:
+3, 3, ..., and at the end 2, 1 or 1 or 2. Outer times end at the first label, where the sample is taken as the image; there is no
+denoising step, as in the paper.
 """
 
 from __future__ import annotations

@@ -51,5 +51,6 @@ class EulerMaruyama(GridSampler):
     def _share(self, index: int) -> float:
         """beta_t Delta."""
         t, s = self.ends(index)
-        delta = self.schedule.last / self.calls if self.step_size == "constant" else t - max(s, 0.0)
+        data = self.schedule.data
+        delta = (self.schedule.last - data) / self.calls if self.step_size == "constant" else t - max(s, data)
         return self.schedule.rate(t) * delta

@@ -8,6 +8,8 @@ from snakemake.utils import update_config
 from morse.budget import morse_plan
 from morse.matrix import METHODS, check, nodes, path_pattern
 from morse.registry import unknown
+from morse.secondary_metrics import least_images
+from morse.statistics import DIMENSIONS
 from morse.validation import read_yaml, validate
 
 ROOT = Path(workflow.basedir)
@@ -57,16 +59,16 @@ def check_files():
 
 def check_plans():
     """A fine run that is too short would show only after Dot was trained."""
-    auto = config["morse"]["auto"]
+    auto, needs = config["morse"]["auto"], {0: 0}
     for node in NODES:
         if config["morse"]["policy"] == "auto" and node["method"] == "morse":
             ratio = CARDS["model"][node["model"]]["dot"]["ratio"]
             plan = morse_plan(node["budget"], ratio, max(auto["shares"]))
-            needed = 2 * max(len(plan.dash), node["budget"])
-            if auto["fine_calls"] < needed:
-                raise ValueError(
-                    f"configuration: morse: auto: fine_calls: {auto['fine_calls']} are too few for {node['budget']} LSD; use {needed} or more"
-                )
+            needs[2 * max(len(plan.dash), node["budget"])] = node["budget"]
+    if auto["fine_calls"] < (needed := max(needs)):
+        raise ValueError(
+            f"configuration: morse: auto: fine_calls: {auto['fine_calls']} are too few for {needs[needed]} LSD; use {needed} or more"
+        )
 
 
 def check_counts():
@@ -74,6 +76,13 @@ def check_counts():
         raise ValueError(
             f"configuration: images: {config['images']} are fewer than shards, or than twice quality: groups"
         )
+    for name in config["quality"]["metrics"]:
+        for task in sorted({node["task"] for node in NODES}):
+            dim = DIMENSIONS[CARDS["task"][task]["extractor"]["kind"]]
+            if config["images"] < (needed := least_images(name, dim)):
+                raise ValueError(
+                    f"configuration: quality: metrics: {name} needs {needed} images of {task}, not {config['images']}"
+                )
     if config["grid_images"] > config["images"] // config["shards"]:
         raise ValueError(
             f"configuration: grid_images: {config['grid_images']} are more than the first shard has"
@@ -143,10 +152,22 @@ def prepared_dot(wildcards):
 
 def dash_card(wildcards):
     """What runs of Dash need of the card: a changed recipe, or Dot, makes nothing anew."""
-    apart = ("training", "dot")
-    return {
-        key: value for key, value in model_card(wildcards).items() if key not in apart
+    needed = ("family", "scale", "unet", "schedule", "dash")
+    return {key: model_card(wildcards)[key] for key in needed}
+
+
+def dot_recipe(wildcards):
+    """What Dot's training needs: its form and recipe, not what plans and loading need."""
+    apart, dot = ("source", "file", "sha256", "ratio"), model_card(wildcards)["dot"]
+    return dash_card(wildcards) | {
+        "dot": {key: value for key, value in dot.items() if key not in apart}
     }
+
+
+def sampler_settings(wildcards):
+    """What makes the sampler, without what only the checks need."""
+    card = CARDS["sampler"][wildcards.sampler]
+    return {"kind": card["kind"], "options": card["options"]}
 
 
 def morse_card(wildcards):

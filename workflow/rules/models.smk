@@ -15,7 +15,7 @@ rule train_dot:
     resources:
         gpu=1,
     params:
-        card=model_card,
+        card=dot_recipe,
         data=lambda wildcards: data_settings(
             model_card(wildcards)["dot"]["training"]["data"]
         ),
@@ -55,7 +55,7 @@ rule fine_run:
         gpu=1,
     params:
         card=dash_card,
-        sampler=lambda wildcards: CARDS["sampler"][wildcards.sampler],
+        sampler=sampler_settings,
         images=config["morse"]["auto"]["images"],
         calls=config["morse"]["auto"]["fine_calls"],
         device=config["device"],
@@ -79,7 +79,7 @@ rule plan:
         gpu=1,
     params:
         card=morse_card,
-        sampler=lambda wildcards: CARDS["sampler"][wildcards.sampler],
+        sampler=sampler_settings,
         auto={key: config["morse"]["auto"][key] for key in ("shares", "leans")},
         paper=config["morse"]["paper"],
         device=config["device"],
@@ -122,7 +122,7 @@ rule explained:
     resources:
         gpu=1,
     params:
-        card=model_card,
+        card=dot_recipe,
         data=lambda wildcards: data_settings(
             model_card(wildcards)["dot"]["training"]["data"]
         ),

@@ -1,4 +1,10 @@
 # Images -> statistics -> quality -> one record per node -> tables.
+# Features are kept, so that another metric samples nothing anew; where no metric needs them, they are not written.
+FEATURES = (
+    f"<results>/features/{RUN}/shard={{shard}}.npz"
+    if config["quality"]["metrics"]
+    else []
+)
 
 
 rule reference:
@@ -37,7 +43,7 @@ rule sample:
         gpu=1,
     params:
         card=networks,
-        sampler=lambda wildcards: CARDS["sampler"][wildcards.sampler],
+        sampler=sampler_settings,
         policy=plan_policy,
         images=config["images"],
         shards=config["shards"],
@@ -52,7 +58,7 @@ rule statistics:
         shard=f"<results>/samples/{RUN}/shard={{shard}}.npz",
     output:
         statistics=temp(f"<results>/statistics/{RUN}/shard={{shard}}.npz"),
-        features=temp(f"<results>/features/{RUN}/shard={{shard}}.npz"),
+        features=FEATURES,
     log:
         f"<results>/logs/statistics/{RUN}/shard={{shard}}.log",
     conda:
@@ -77,13 +83,7 @@ rule record:
             shard=range(config["shards"]),
             allow_missing=True,
         ),
-        features=collect(
-            f"<results>/features/{RUN}/shard={{shard}}.npz",
-            shard=range(config["shards"]),
-            allow_missing=True,
-        ),
         reference="<results>/statistics/reference/{task}.npz",
-        reference_features="<results>/features/reference/{task}.npz",
     output:
         record=f"<results>/records/{RUN}.json",
         images=f"<results>/images/{RUN}.npz",
@@ -96,14 +96,39 @@ rule record:
         policy=plan_policy,
         images=config["images"],
         grid_images=config["grid_images"],
-        metrics=config["quality"]["metrics"],
     script:
         "../scripts/record.py"
+
+
+rule metrics:
+    input:
+        features=collect(
+            f"<results>/features/{RUN}/shard={{shard}}.npz",
+            shard=range(config["shards"]),
+            allow_missing=True,
+        ),
+        reference="<results>/statistics/reference/{task}.npz",
+        reference_features="<results>/features/reference/{task}.npz",
+    output:
+        metrics=f"<results>/metrics/{RUN}.json",
+    log:
+        f"<results>/logs/metrics/{RUN}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        names=config["quality"]["metrics"],
+    script:
+        "../scripts/metrics.py"
 
 
 rule runs_table:
     input:
         records=[f"<results>/records/{run}.json" for run in RUNS],
+        metrics=(
+            [f"<results>/metrics/{run}.json" for run in RUNS]
+            if config["quality"]["metrics"]
+            else []
+        ),
         latencies=collect("<results>/latency/{model}.json", model=MORSE_MODELS),
     output:
         runs="<results>/tables/runs.csv",

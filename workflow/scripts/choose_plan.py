@@ -8,7 +8,7 @@ with job(snakemake):
     from morse.budget import morse_plan
     from morse.files import open_npz
     from morse.planning import candidates, choose_plan
-    from morse.samplers import SAMPLERS
+    from morse.samplers import make_sampler
     from morse.zoo import load_dash, load_dot
 
     config, files, budget = snakemake.params, snakemake.input, int(snakemake.wildcards.budget)
@@ -22,7 +22,7 @@ with job(snakemake):
         dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
 
         def sampler(calls):
-            return SAMPLERS[config.sampler["kind"]](dash.schedule, calls, **config.sampler["options"])
+            return make_sampler(config.sampler, dash.schedule, calls)
 
         plans = candidates(budget, ratio, auto["shares"], auto["leans"])
         choice = choose_plan(dash, load_dot(config.card, dash, files.dot), sampler, plans, fine.to(device), PLANNING_SEED)

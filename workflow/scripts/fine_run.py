@@ -6,15 +6,16 @@ from adapter import PLANNING_SEED, device_of, job, write_arrays
 
 with job(snakemake):
     from morse.planning import fine_run, is_stochastic
-    from morse.samplers import SAMPLERS
+    from morse.samplers import make_sampler
     from morse.zoo import load_dash
 
     config, files = snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
-    sampler = SAMPLERS[config.sampler["kind"]](dash.schedule, config.calls, **config.sampler["options"])
     started = time.monotonic()
-    # A stochastic sampler has no such run; no images stand for that.
-    images = 0 if is_stochastic(sampler) else config.images
-    fine = fine_run(dash, sampler, images, PLANNING_SEED, device).cpu().numpy() if images else []
+    if is_stochastic(make_sampler(config.sampler, dash.schedule, 3)):
+        fine = []  # it has no such run; no images stand for that
+    else:
+        sampler = make_sampler(config.sampler, dash.schedule, config.calls)
+        fine = fine_run(dash, sampler, config.images, PLANNING_SEED, device).cpu().numpy()
     write_arrays(snakemake.output.fine, images=fine, seconds=time.monotonic() - started)

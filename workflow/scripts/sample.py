@@ -5,7 +5,7 @@ from adapter import device_of, job, read_json
 with job(snakemake):
     from morse.budget import dash_plan, fixed_plan, morse_plan, read_plan
     from morse.predictors import DashOnly, Morse
-    from morse.samplers import SAMPLERS
+    from morse.samplers import make_sampler
     from morse.sampling import sample
     from morse.shards import bounds, save_shard
     from morse.zoo import load_dash, load_dot
@@ -26,7 +26,7 @@ with job(snakemake):
     else:
         plan = dash_plan(budget)
         predictor = DashOnly(dash)
-    sampler = SAMPLERS[config.sampler["kind"]](dash.schedule, len(plan.dash), **config.sampler["options"])
+    sampler = make_sampler(config.sampler, dash.schedule, len(plan.dash))
     first, count = bounds(config.images, config.shards, int(node.shard))
     caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
     shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption)

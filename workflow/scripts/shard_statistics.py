@@ -19,4 +19,5 @@ with job(snakemake):
     values = extractor(shard.images)
     statistics.add(values, shard.first)
     statistics.save(Path(snakemake.output.statistics))
-    Features(extractor.identity, run, shard.first, values).save(Path(snakemake.output.features))
+    if snakemake.output.features:
+        Features(extractor.identity, run, shard.first, values).save(Path(snakemake.output.features))

@@ -11,7 +11,10 @@ with job(snakemake):
 
     files, outputs = snakemake.input, snakemake.output
     latencies = {record["model"]: record for record in map(read_json, files.latencies)}
-    runs = runs_table([read_json(path) for path in files.records], latencies)
+    records = [read_json(path) for path in files.records]
+    if files.metrics:
+        records = [record | {"metrics": read_json(path)} for record, path in zip(records, files.metrics, strict=True)]
+    runs = runs_table(records, latencies)
     if warning := check_one_code(runs):
         print(f"warning: {warning}", file=sys.stderr)
     speedups = speedup_table(runs, snakemake.params.saturation)
