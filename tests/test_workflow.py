@@ -74,11 +74,14 @@ def test_smoke_run_makes_every_product(finished):
     runs = pd.read_csv(results / "tables" / "runs.csv")
     assert len(runs) == 6 and (runs["images"] == 24).all() and (runs["scale"] == "mini").all()
     assert (runs["lsd_nominal"] <= runs["budget"]).all()
-    assert set(pd.read_csv(results / "tables" / "speedup.csv")["sampler"]) == {"ddim", "dpm-solver"}
-    for name in ("curves-lsd.png", "curves-wall.png", "speedup.png", "explained/cifar10-ddpm-mini.png"):
+    assert set(pd.read_csv(results / "tables" / "speedup.csv")["sampler"]) == {"ddim", "euler-maruyama"}
+    for name in ("curves-lsd.png", "curves-wall.png", "speedup.png", "explained/cifar10-ddpm-mini.png", "explained/cifar10-vp-mini.png"):
         assert (results / "figures" / name).stat().st_size > 10_000
     assert len(list((results / "figures" / "grids").rglob("*.png"))) == 2
     assert "speedup" in (results / "notebooks" / "curves.ipynb").read_text()
+    assert runs["kid"].notna().all() and runs["coverage"].between(0, 1).all()
+    assert "not run" in (results / "tables" / "claims.md").read_text()
+    assert r"\toprule" in (results / "tables" / "speedup.tex").read_text()
     for name in ("cifar10-ddpm-mini/dash", "cifar10-ddpm-mini/dot", "extractor/fashion-mnist"):
         training = json.loads((results / "zoo" / f"{name}.json").read_text())
         assert training["steps"] == 2 and training["provenance"]["code"]
@@ -173,6 +176,8 @@ def assert_stops_with(made, message):
         ({"morse": {"auto": {"fine_calls": 35}}}, "morse: auto: fine_calls: 35 are too few for 6 LSD; use 36 or more"),
         ({"images": "many"}, "images: 'many' is not of type 'integer'"),
         ({"images": 1}, "images: 1 are fewer than"),
+        ({"images": 16}, "quality: metrics: kid needs 20 images of fashion-mnist, not 16"),
+        ({"quality": {"metrics": ["frechet_infinity"]}}, "quality: metrics: frechet_infinity needs 206 images of fashion-mnist, not 24"),
         ({"overrides": {"models": {"cifar10-ddpm-min": {}}}}, "unknown model 'cifar10-ddpm-min'; did you mean 'cifar10-ddpm-mini'?"),
         ({"overrides": {"models": {"cifar10-ddpm-mini": {"dot": {"rnak": 3}}}}}, "unknown key 'rnak'; did you mean 'rank'?"),
         (
