@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from morse.files import open_npz, write_atomically
+from morse.files import open_npz, write_npz
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,7 @@ def write_dataset(path: Path, splits: Mapping[str, tuple[np.ndarray, np.ndarray]
         arrays[f"{split}_images_xz"] = np.frombuffer(packed, np.uint8)
         arrays[f"{split}_shape"] = np.array(columns.shape)
         arrays[f"{split}_labels"] = labels.astype(np.uint8)
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_atomically(write, path)
+    write_npz(path, compress=True, **arrays)
 
 
 def load_split(path: Path | str, split: str, size: int, expected_sha256: str | None = None) -> Split:

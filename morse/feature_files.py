@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from morse.files import open_npz, write_atomically
+from morse.files import open_npz, write_npz
+from morse.shards import first_gap
 
 
 @dataclass(frozen=True)
@@ -28,12 +29,7 @@ class Features:
 
     def save(self, path: Path) -> None:
         """Writes an .npz file, whole or not at all."""
-
-        def write(temporary: Path) -> None:
-            with open(temporary, "wb") as file:
-                np.savez(file, extractor=self.extractor, data=self.data, first=self.first, values=self.values.astype(np.float32))
-
-        write_atomically(write, path)
+        write_npz(path, extractor=self.extractor, data=self.data, first=self.first, values=self.values.astype(np.float32))
 
     @classmethod
     def load(cls, path: Path | str) -> Features:
@@ -51,12 +47,11 @@ def joined(parts: Sequence[Features]) -> Features:
     Raises:
         ValueError: if the parts are of unlike extractors or data, or images are missing or stand twice.
     """
-    parts, place = sorted(parts, key=lambda part: part.first), 0
+    parts = sorted(parts, key=lambda part: part.first)
     for part in parts:
         if (part.extractor, part.data) != (parts[0].extractor, parts[0].data):
             other = f"{parts[0].data} by {parts[0].extractor}"
             raise ValueError(f"features of {part.data} by {part.extractor} and of {other} do not go together")
-        if part.first != place:
-            raise ValueError(f"the features of image {place} of {part.data} are missing or stand twice; delete its files and run again")
-        place += len(part.values)
+    if (gap := first_gap((part.first, len(part.values)) for part in parts)) is not None:
+        raise ValueError(f"the features of image {gap} of {parts[0].data} are missing or stand twice; delete its files and run again")
     return Features(parts[0].extractor, parts[0].data, 0, np.concatenate([part.values for part in parts]))

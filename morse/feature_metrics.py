@@ -11,13 +11,13 @@ the spread over runs for recall and 1.25 to 1.8 times for coverage; the spread b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtrit
 
-from morse.metrics import Estimate, frechet_distance
+from morse.metrics import Estimate, distance_from, jackknife_error
 from morse.statistics import GROUPS
 
 BLOCK = 2048
@@ -67,7 +67,7 @@ def kid(features: np.ndarray, reference: np.ndarray) -> Estimate:
     n, m = len(x), len(y)
     without_x = _mmd(_left_out(xx), yy.sum(), xy.sum() - xy.sum(1), n - in_x.sum(0), m)
     without_y = _mmd(xx.sum(), _left_out(yy), xy.sum() - xy.sum(0), n, m - in_y.sum(0))
-    return Estimate(float(_mmd(xx.sum(), yy.sum(), xy.sum(), n, m)), _jackknife_error(without_x, without_y))
+    return Estimate(float(_mmd(xx.sum(), yy.sum(), xy.sum(), n, m)), jackknife_error(without_x, without_y))
 
 
 def kid_subsets(features: np.ndarray, reference: np.ndarray, seed: int, subsets: int = 100, subset_size: int = 1000) -> float:
@@ -159,21 +159,23 @@ def frechet_infinity(features: np.ndarray, mean: np.ndarray, cov: np.ndarray, se
     """
     x, _ = _checked(features, features, 1)  # the reference's moments are checked where they are used
     n, dim = x.shape
-    least = SPLITS * (dim + 1)
-    if n - -(-n // GROUPS) < least:
+    if n < images_for_infinity(dim):
+        least = SPLITS * (dim + 1)
         raise ValueError(f"{n} images of {dim} features are too few for FID-infinity: without a group of {GROUPS}, {least} must remain")
     x = x[np.random.default_rng(seed).permutation(n)]
-    group = np.arange(n) % GROUPS
-    without = np.array([_intercept(x[group != left_out], mean, cov) for left_out in range(GROUPS)])
-    return Estimate(_intercept(x, mean, cov), _jackknife_error(without))
+    group, distance = np.arange(n) % GROUPS, distance_from(mean, cov)
+    without = np.array([_intercept(x[group != left_out], distance) for left_out in range(GROUPS)])
+    return Estimate(_intercept(x, distance), jackknife_error(without))
 
 
-def _intercept(x: np.ndarray, mean: np.ndarray, cov: np.ndarray) -> float:
-    def distance(part: np.ndarray) -> float:
-        return frechet_distance(mean, cov, part.mean(0), np.atleast_2d(np.cov(part.T)))
+def images_for_infinity(dim: int) -> int:
+    """The fewest images of ``dim`` features for which :func:`frechet_infinity` has dim + 1 in each part, also without one group."""
+    return -(-SPLITS * (dim + 1) * GROUPS // (GROUPS - 1))
 
+
+def _intercept(x: np.ndarray, distance: Callable[[np.ndarray, np.ndarray], float]) -> float:
     splits = np.arange(1, SPLITS + 1)
-    distances = [np.mean([distance(part) for part in np.array_split(x, j)]) for j in splits]
+    distances = [np.mean([distance(part.mean(0), np.atleast_2d(np.cov(part.T))) for part in np.array_split(x, j)]) for j in splits]
     return float(np.polynomial.polynomial.polyfit(splits, distances, 1)[0])
 
 
@@ -218,10 +220,6 @@ def _left_out(sums: np.ndarray) -> np.ndarray:  # (GROUPS,), over all pairs with
 
 def _mmd(xx: np.ndarray, yy: np.ndarray, xy: np.ndarray, n: np.ndarray, m: np.ndarray) -> np.ndarray:  # from sums over pairs
     return xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2.0 * xy / (n * m)
-
-
-def _jackknife_error(*without: np.ndarray) -> float:  # of values without one group at a time, one array a set
-    return float(np.sqrt(sum((len(values) - 1) * values.var() for values in without)))
 
 
 def _squared_distances(a: np.ndarray, b: np.ndarray, shrink: float = 0.0) -> np.ndarray:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from morse.files import DamagedFile, require, sha256
 from morse.registry import Registry
-from morse.statistics import LABELS
+from morse.statistics import DIMENSIONS, LABELS
 
 UINT8_RULE = "uint8=round(127.5(x+1))"
 """How samples in [-1, 1] become the uint8 images that extractors read (rounded, then clamped to 0..255)."""
@@ -90,7 +90,7 @@ class SmallClassifier(nn.Module):
     mean over the 4 x 4 positions, so that the features are smooth in the image.
     """
 
-    DIM = 64
+    DIM = DIMENSIONS["fashion-classifier"]
     IMAGE_SHAPE = (1, 32, 32)
 
     def __init__(self, classes: int = 10):
@@ -183,4 +183,12 @@ def inception(settings: Mapping[str, Any], device: torch.device | str = "cpu") -
         warnings.filterwarnings("ignore", message=".*torch.jit.load.*")
         network = InceptionV3W(directory, download=False, resize_inside=True).eval().to(device)
     identity = f"inception/{found}/legacy_tensorflow/{UINT8_RULE}"
-    return Extractor("inception", LABELS["inception"], 2048, identity, lambda images: network(to_inception(images)), device, batch_size=50)
+    return Extractor(
+        "inception",
+        LABELS["inception"],
+        DIMENSIONS["inception"],
+        identity,
+        lambda images: network(to_inception(images)),
+        device,
+        batch_size=50,
+    )

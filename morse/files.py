@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -53,6 +54,17 @@ def open_npz(path: Path | str, what: str, mend: str, expected: str | None = None
     except Exception as error:  # NumPy, zipfile and zlib raise some ten types for damaged bytes
         reason = " ".join(str(error).split()) or type(error).__name__
         raise DamagedFile(f"{what} {path} is damaged ({reason}); {mend}") from error
+
+
+def write_npz(path: Path | str, compress: bool = False, **arrays: Any) -> None:
+    """Writes arrays as an .npz file, in their order, whole or not at all; :func:`open_npz` reads it."""
+    save = np.savez_compressed if compress else np.savez
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:  # given a path, NumPy would add a suffix
+            save(file, **arrays)
+
+    write_atomically(write, Path(path))
 
 
 def write_atomically(write: Callable[[Path], None], path: Path) -> None:

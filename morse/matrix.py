@@ -8,11 +8,9 @@ from typing import Any
 
 from morse.budget import MIN_MORSE_BUDGET
 from morse.registry import unknown
-from morse.schedules import SCHEDULES
+from morse.schedules import SCHEDULES, DiscreteSchedule
 
 AXES = ("model", "task", "sampler", "method", "budget", "seed")
-CONTINUOUS = ("vp-sde",)
-"""Noise schedules in continuous time; kept here, as reading them off the schedules would make every job load them."""
 METHODS = ("baseline", "morse")
 
 
@@ -32,7 +30,7 @@ def path_pattern() -> str:
 
 def time_of(model: Mapping[str, Any]) -> str:
     """Whether a model's card has a schedule of "discrete" or "continuous" time."""
-    return "continuous" if model["schedule"]["name"] in CONTINUOUS else "discrete"
+    return "discrete" if isinstance(SCHEDULES[model["schedule"]["name"]](), DiscreteSchedule) else "continuous"
 
 
 def check(chosen: Iterable[Mapping[str, Any]], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:

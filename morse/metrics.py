@@ -39,10 +39,10 @@ def frechet_distance(mean_1: np.ndarray, cov_1: np.ndarray, mean_2: np.ndarray, 
     Raises:
         ValueError: for shapes that do not fit, or values that are not finite.
     """
-    return _distance_from(mean_1, cov_1)(mean_2, cov_2)
+    return distance_from(mean_1, cov_1)(mean_2, cov_2)
 
 
-def _distance_from(mean_1: np.ndarray, cov_1: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
+def distance_from(mean_1: np.ndarray, cov_1: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
     """The distance as a function of the second Gaussian, with the work on the first done once."""
     _check(mean_1, cov_1)
     values, vectors = np.linalg.eigh(cov_1)
@@ -94,7 +94,12 @@ def frechet_with_error(generated: Statistics, reference: Statistics) -> Estimate
         raise ValueError(
             f"statistics of {generated.data} have {np.count_nonzero(generated.n)} of {groups} groups filled; the jackknife needs all"
         )
-    distance = _distance_from(reference.mean, reference.covariance)
+    distance = distance_from(reference.mean, reference.covariance)
     without = np.array([distance(*generated.leave_out(group)) for group in range(groups)])
-    standard_error = np.sqrt((groups - 1) / groups * np.square(without - without.mean()).sum())
-    return Estimate(distance(generated.mean, generated.covariance), float(standard_error))
+    return Estimate(distance(generated.mean, generated.covariance), jackknife_error(without))
+
+
+def jackknife_error(*without: np.ndarray) -> float:
+    """The standard error of :func:`frechet_with_error`'s formula from the values without each group; of several independent sets of
+    groups, an array each, the root of their summed squares."""
+    return float(np.sqrt(sum((len(v) - 1) / len(v) * np.square(v - v.mean()).sum() for v in without)))

@@ -120,16 +120,15 @@ class Morse:
         if self._last is None or self.plan.dash[index]:
             self.calls.made += "D"
             eps = self.dash(x, now)
-            self._last = x, eps, t
+            self._last = x, eps[:, : x.shape[1]], t
+            self._variance = eps[:, x.shape[1] :]
             return eps
         self.calls.made += "."
         x_s, eps_s, s = self._last
-        noise, rest = eps_s[:, : x.shape[1]], eps_s[:, x.shape[1] :]
-        return torch.cat([noise + self.dot(x_s, x, noise, labels(x, s), now), rest], dim=1)
+        return torch.cat([eps_s + self.dot(x_s, x, eps_s, labels(x, s), now), self._variance], dim=1)
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
-        x_s, last, s = self._last
-        eps_s, rest = last[:, : noise.shape[1]], last[:, noise.shape[1] :]
+        x_s, eps_s, s = self._last
         share = min(share, 1.0)  # exceeded by DDPM's larger variance in the last steps, and by long first steps of Euler-Maruyama
         eps = math.sqrt(1.0 - share**2) * eps_s + share * noise
-        self._last = x_s + schedule.sigma(s) * (eps - eps_s), torch.cat([eps, rest], dim=1), s
+        self._last = x_s + schedule.sigma(s) * (eps - eps_s), eps, s

@@ -9,7 +9,7 @@ from operator import add
 from typing import Any
 
 from morse.metrics import frechet_with_error
-from morse.shards import Shard
+from morse.shards import Shard, first_gap
 from morse.statistics import LABELS, Statistics
 
 
@@ -34,14 +34,12 @@ def make_record(
     Raises:
         ValueError: if the shards are not together the node's images, each once, made with the same calls.
     """
-    shards, place = sorted(shards, key=lambda shard: shard.first), 0
-    for shard in shards:
-        if shard.first != place:
-            raise ValueError(f"image {place} of the run is missing or stands twice; delete its shards and run again")
-        place += len(shard.images)
-    merged = reduce(add, statistics)
-    if place != images or merged.count != images:
-        raise ValueError(f"the run has {place} images and statistics of {merged.count}, not {images}; delete its shards and run again")
+    shards = sorted(shards, key=lambda shard: shard.first)
+    if (gap := first_gap((shard.first, len(shard.images)) for shard in shards)) is not None:
+        raise ValueError(f"image {gap} of the run is missing or stands twice; delete its shards and run again")
+    count, merged = sum(len(shard.images) for shard in shards), reduce(add, statistics)
+    if count != images or merged.count != images:
+        raise ValueError(f"the run has {count} images and statistics of {merged.count}, not {images}; delete its shards and run again")
     if len({(shard.plan, shard.device) for shard in shards}) > 1:
         raise ValueError("the shards of the run were made with unlike calls or devices; delete them and run again")
     estimate = frechet_with_error(merged, reference)

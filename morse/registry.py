@@ -20,6 +20,14 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     return f"unknown {kind} {name!r}; {hint}"
 
 
+def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
+    """Raises ValueError, :func:`unknown`'s line, for the first of the names that is not known."""
+    known = list(known)
+    for name in names:
+        if name not in known:
+            raise ValueError(unknown(kind, name, known))
+
+
 class UnknownName(KeyError):
     """Raised for a name without an entry; prints as one line, without KeyError's quotes."""
 

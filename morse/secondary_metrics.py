@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from morse.feature_files import Features
-from morse.feature_metrics import SPLITS, density_coverage, frechet_infinity, kid, precision_recall
+from morse.feature_metrics import density_coverage, frechet_infinity, images_for_infinity, kid, precision_recall
 from morse.metrics import Estimate
 from morse.statistics import GROUPS, Statistics
 
@@ -45,10 +45,7 @@ METRICS: dict[str, Callable[[np.ndarray, np.ndarray, Statistics], Found]] = {
 
 def least_images(name: str, dim: int) -> int:
     """How many images the metric of this name needs with features of ``dim`` dimensions."""
-    if name != "frechet_infinity":
-        return GROUPS
-    least = SPLITS * (dim + 1)
-    return next(n for n in range(least, 2 * least + GROUPS) if n - -(-n // GROUPS) >= least)
+    return images_for_infinity(dim) if name == "frechet_infinity" else GROUPS
 
 
 def secondary_metrics(

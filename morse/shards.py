@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from morse.files import open_npz, write_atomically
+from morse.files import open_npz, write_npz
 
 
 @dataclass(frozen=True)
@@ -35,21 +36,19 @@ def bounds(images: int, shards: int, shard: int) -> tuple[int, int]:
     return first, images * (shard + 1) // shards - first
 
 
+def first_gap(parts: Iterable[tuple[int, int]]) -> int | None:
+    """The first image of a run that is missing from its parts or stands twice, each part (first, count); None if there is none."""
+    place = 0
+    for first, count in sorted(parts):
+        if first != place:
+            return place
+        place += count
+    return None
+
+
 def save_shard(shard: Shard, path: Path | str) -> None:
     """Writes a shard, whole or not at all; the images come last and uncompressed, the file is short-lived."""
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:
-            np.savez(
-                file,
-                first=shard.first,
-                seconds=shard.seconds,
-                plan=shard.plan,
-                device=shard.device or "",
-                images=shard.images,
-            )
-
-    write_atomically(write, Path(path))
+    write_npz(path, first=shard.first, seconds=shard.seconds, plan=shard.plan, device=shard.device or "", images=shard.images)
 
 
 def load_shard(path: Path | str) -> Shard:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from morse.files import open_npz, write_atomically
+from morse.files import open_npz, write_npz
 
 GROUPS = 20
 
@@ -127,13 +127,8 @@ class Statistics:
 
     def save(self, path: Path) -> None:
         """Writes an .npz file, whole or not at all; equal statistics give equal bytes."""
-        words = {"extractor": np.array(self.extractor), "data": np.array(self.data), "image_shape": np.array(self.image_shape)}
-
-        def write(temporary: Path) -> None:
-            with open(temporary, "wb") as file:
-                np.savez(file, **words, n=self.n, sum=self.sum, outer=self.outer)
-
-        write_atomically(write, Path(path))
+        words = {"extractor": self.extractor, "data": self.data, "image_shape": self.image_shape}
+        write_npz(path, **words, n=self.n, sum=self.sum, outer=self.outer)
 
     @classmethod
     def load(cls, path: Path | str, expected_sha256: str | None = None) -> Statistics:

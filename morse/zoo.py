@@ -25,7 +25,7 @@ from morse.dot_training import ChainSettings, ChainSource, calibrate_scale, dot_
 from morse.features import SmallClassifier
 from morse.files import DamagedFile, require, sha256, write_atomically
 from morse.objectives import classifier_loss, dash_loss, to_network
-from morse.registry import unknown
+from morse.registry import require_known
 from morse.schedules import SCHEDULES
 from morse.training import TrainSettings, train
 
@@ -36,12 +36,8 @@ def build_dash(card: Card) -> Dash:
     """The card's Dash with random weights."""
     settings = dict(card["schedule"])
     make = SCHEDULES[name := settings.pop("name")]
-    known = inspect.signature(make).parameters
-    for key in settings:
-        if key not in known:
-            raise ValueError(unknown(f"setting of schedule {name}", key, known))
-    schedule = make(**settings)
-    return FAMILIES[card["family"]](card["unet"], schedule)
+    require_known(f"setting of schedule {name}", settings, inspect.signature(make).parameters)
+    return FAMILIES[card["family"]](card["unet"], make(**settings))
 
 
 def load_dash(card: Card, weights: Path | str, expected_sha256: str | None = None, device: torch.device | str = "cpu") -> Dash:

@@ -204,10 +204,12 @@ def test_fid_infinity_depends_on_the_seed_alone():
     assert frechet_infinity(x, mean, cov, 1) != frechet_infinity(x, mean, cov, 2)
 
 
-def test_a_line_in_one_over_n_is_extrapolated_exactly(monkeypatch):
+def test_a_line_in_one_over_n_is_extrapolated_exactly():
     # Features of 1 and -1 in turn have the variance n / (n - 1), which tells the distance n.
-    monkeypatch.setattr(feature_metrics, "frechet_distance", lambda mean, cov, m, variance: 2.0 + 30.0 * (1.0 - 1.0 / variance.item()))
-    assert feature_metrics._intercept(np.resize([1.0, -1.0], (600, 1)), None, None) == pytest.approx(2.0, rel=1e-10)
+    def distance(mean, variance):
+        return 2.0 + 30.0 * (1.0 - 1.0 / variance.item())
+
+    assert feature_metrics._intercept(np.resize([1.0, -1.0], (600, 1)), distance) == pytest.approx(2.0, rel=1e-10)
 
 
 @pytest.mark.parametrize("metric", [kid, lambda x, y: kid_subsets(x, y, 0), precision_recall, density_coverage])

@@ -15,28 +15,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from morse.dash import Dash
+from morse.dash.unet import UNet2DModel, as_dash, make_unet
 from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
 from morse.schedules import NoiseSchedule
 
 with without_optional_packages("diffusers", *DIFFUSERS_EXTRAS):
     from diffusers.models.attention_processor import Attention
     from diffusers.models.resnet import ResnetBlock2D
-    from diffusers.models.unets.unet_2d import UNet2DModel
-
-FAMILY = {
-    "center_input_sample": False,
-    "time_embedding_type": "positional",
-    "freq_shift": 1,
-    "flip_sin_to_cos": False,
-    "mid_block_scale_factor": math.sqrt(2.0),
-    "downsample_type": "resnet",
-    "upsample_type": "resnet",
-    "act_fn": "silu",
-    "attention_head_dim": None,
-    "norm_eps": 1e-6,
-    "resnet_time_scale_shift": "default",
-}
-"""UNet2DModel settings common to the family."""
 
 
 class NoAttention(nn.Module):
@@ -47,30 +32,17 @@ class NoAttention(nn.Module):
 
 
 def build_unet(settings: Mapping[str, Any]) -> UNet2DModel:
-    """The network, with random weights; ``settings`` as for :func:`morse.dash.ddpm.build_unet`."""
-    levels = len(settings["block_out_channels"])
-    attention = set(settings["attention_levels"])
-    down = ["AttnDownBlock2D" if i in attention else "ResnetDownsampleBlock2D" for i in range(levels)]
-    up = ["AttnUpBlock2D" if i in attention else "ResnetUpsampleBlock2D" for i in reversed(range(levels))]
-    network = UNet2DModel(
-        sample_size=settings["sample_size"],
-        in_channels=settings["channels"],
-        out_channels=settings["channels"],
-        block_out_channels=tuple(settings["block_out_channels"]),
-        layers_per_block=settings["layers_per_block"],
-        down_block_types=tuple(down),
-        up_block_types=tuple(up),
-        dropout=settings.get("dropout", 0.0),
-        norm_num_groups=settings.get("norm_num_groups", 32),
-        **FAMILY,
-    )
+    """The network, with random weights; ``settings`` as for :func:`morse.dash.unet.make_unet`."""
+    scale = math.sqrt(2.0)
+    resampled = {"downsample_type": "resnet", "upsample_type": "resnet"}
+    network = make_unet(settings, "ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D", mid_block_scale_factor=scale, **resampled)
     for module in network.modules():
         if isinstance(module, ResnetBlock2D):
-            module.output_scale_factor = math.sqrt(2.0)
+            module.output_scale_factor = scale
             if module.up or module.down:  # their shortcut is a convolution even where the channels stay
                 module.conv_shortcut = nn.Conv2d(module.in_channels, module.out_channels, 1)
         elif isinstance(module, Attention):
-            module.rescale_output_factor = math.sqrt(2.0)
+            module.rescale_output_factor = scale
     for block in network.up_blocks:
         attentions = getattr(block, "attentions", None) or []
         for index in range(len(attentions) - 1):
@@ -79,11 +51,5 @@ def build_unet(settings: Mapping[str, Any]) -> UNet2DModel:
 
 
 def build(settings: Mapping[str, Any], schedule: NoiseSchedule) -> Dash:
-    """A member of the family with random weights; ``settings`` as for :func:`build_unet`, labels as they stand in the schedule."""
-    network = build_unet(settings).eval()
-
-    def estimate(x: Tensor, t: Tensor) -> Tensor:
-        return network(x, t, return_dict=False)[0]
-
-    size = settings["sample_size"]
-    return Dash(network, estimate, schedule, (settings["channels"], size, size))
+    """A member of the family with random weights; ``settings`` as for :func:`build_unet`."""
+    return as_dash(build_unet(settings), settings, schedule)

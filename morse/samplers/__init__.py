@@ -23,7 +23,7 @@ from typing import Any
 from torch import Tensor
 
 from morse.grids import GRIDS
-from morse.registry import Registry, unknown
+from morse.registry import Registry, require_known
 from morse.schedules import CLEAN, NoiseSchedule
 
 Noise = Callable[[], Tensor]
@@ -107,9 +107,7 @@ def make_sampler(settings: Mapping[str, Any], schedule: NoiseSchedule, calls: in
     """
     kind = SAMPLERS[settings["kind"]]
     known = [f.name for f in fields(kind) if f.init and f.name not in ("schedule", "calls")]
-    for name in settings["options"]:
-        if name not in known:
-            raise ValueError(unknown(f"option of sampler {settings['kind']}", name, known))
+    require_known(f"option of sampler {settings['kind']}", settings["options"], known)
     return kind(schedule, calls, **settings["options"])
 
 

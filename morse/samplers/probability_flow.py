@@ -17,6 +17,7 @@ from torch import Tensor
 
 from morse.grids import GRIDS
 from morse.samplers import GridSampler, Noise, State
+from morse.schedules import CLEAN
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ class ProbabilityFlow(GridSampler):
     def times(self) -> tuple[float, ...]:
         return self._edges[: self.calls]
 
+    def ends(self, index: int) -> tuple[float, float]:
+        return self.times[index], (*self._edges[1:], CLEAN)[index]
+
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        t = self.times[index]
+        t, s = self.ends(index)
         sigma = self.schedule.sigma(t)
-        if self.denoise and index == self.calls - 1:
+        if s == CLEAN:
             return (x - sigma * eps) / self.schedule.alpha(t), None
-        half = 0.5 * self.schedule.rate(t) * (t - self._edges[index + 1])
+        half = 0.5 * self.schedule.rate(t) * (t - s)
         return (1.0 + half) * x - (half / sigma) * eps, None

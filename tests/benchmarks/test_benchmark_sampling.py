@@ -40,6 +40,22 @@ def noise():
     return torch.randn(BATCH, generator=torch.Generator().manual_seed(1))
 
 
+def ratio_in_turn(benchmark, first, second, rounds):
+    """The first's time over the second's, median of the pairs after one to warm up; the benchmark itself is of a pair."""
+    ratios = []
+
+    def pair():
+        seconds = []
+        for run in (first, second):
+            started = time.perf_counter()
+            run()
+            seconds.append(time.perf_counter() - started)
+        ratios.append(seconds[0] / seconds[1])
+
+    benchmark.pedantic(pair, rounds=rounds, warmup_rounds=1)
+    return median(ratios[1:])
+
+
 @pytest.mark.benchmark(group="sampler, 20 steps")
 @pytest.mark.parametrize("name", list(SAMPLERS))
 def test_arithmetic_of_a_sampler(benchmark, name, noise):
@@ -104,18 +120,7 @@ def test_ddim_loop_beside_diffusers_pipeline(benchmark, dash):
 
     same = torch.from_numpy(theirs()).permute(0, 3, 1, 2)
     torch.testing.assert_close((ours() / 2 + 0.5).clamp(0, 1), same, rtol=0, atol=1e-4)
-    ratios = []
-
-    def pair():
-        seconds = []
-        for run in (ours, theirs):
-            started = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - started)
-        ratios.append(seconds[0] / seconds[1])
-
-    benchmark.pedantic(pair, rounds=12, warmup_rounds=1)
-    benchmark.extra_info["ratio"] = median(ratios[1:])
+    benchmark.extra_info["ratio"] = ratio_in_turn(benchmark, ours, theirs, rounds=12)
 
 
 @pytest.mark.benchmark(group="per image")
@@ -133,19 +138,7 @@ def test_sampling_of_an_image_by_batch_size(benchmark, dash, batch):
         for t in sampler.times:
             dash(x, labels(x, t))
 
-    ratios = []
-
-    def pair():
-        seconds = []
-        for part in (run, network):
-            started = time.perf_counter()
-            part()
-            seconds.append(time.perf_counter() - started)
-        ratios.append(seconds[0] / seconds[1])
-        return seconds[0]
-
-    benchmark.pedantic(pair, rounds=5, warmup_rounds=1)
-    benchmark.extra_info["over_network"] = median(ratios[1:])
+    benchmark.extra_info["over_network"] = ratio_in_turn(benchmark, run, network, rounds=5)
 
 
 @pytest.mark.benchmark(group="start-up")

@@ -59,15 +59,18 @@ def check_files():
 
 def check_plans():
     """A fine run that is too short would show only after Dot was trained."""
-    auto, needs = config["morse"]["auto"], {0: 0}
+    auto, needs = config["morse"]["auto"], []
+    if config["morse"]["policy"] != "auto":
+        return
     for node in NODES:
-        if config["morse"]["policy"] == "auto" and node["method"] == "morse":
+        if node["method"] == "morse":
             ratio = CARDS["model"][node["model"]]["dot"]["ratio"]
             plan = morse_plan(node["budget"], ratio, max(auto["shares"]))
-            needs[2 * max(len(plan.dash), node["budget"])] = node["budget"]
-    if auto["fine_calls"] < (needed := max(needs)):
+            needs.append((2 * max(len(plan.dash), node["budget"]), node["budget"]))
+    needed, budget = max(needs, default=(0, 0))
+    if auto["fine_calls"] < needed:
         raise ValueError(
-            f"configuration: morse: auto: fine_calls: {auto['fine_calls']} are too few for {needs[needed]} LSD; use {needed} or more"
+            f"configuration: morse: auto: fine_calls: {auto['fine_calls']} are too few for {budget} LSD; use {needed} or more"
         )
 
 

@@ -73,10 +73,14 @@ def device_name(device: str) -> str | None:
     return torch.cuda.get_device_name(device) if device.startswith("cuda") else None
 
 
+def write_text(text: str, path: str) -> None:
+    """Writes text, whole or not at all."""
+    write_atomically(lambda temporary: temporary.write_text(text), Path(path))
+
+
 def write_json(content: Any, path: str) -> None:
     """Writes JSON, whole or not at all."""
-    text = json.dumps(content, indent=1, ensure_ascii=False) + "\n"
-    write_atomically(lambda temporary: temporary.write_text(text), Path(path))
+    write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", path)
 
 
 def read_json(path: str) -> Any:
@@ -85,14 +89,3 @@ def read_json(path: str) -> Any:
         return json.loads(Path(path).read_text())
     except (OSError, json.JSONDecodeError) as error:
         raise DamagedFile(f"{path} is damaged ({error}); delete it and run again") from error
-
-
-def write_arrays(path: str, **arrays: Any) -> None:
-    """Writes a compressed .npz, whole or not at all."""
-    import numpy as np
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **arrays)
-
-    write_atomically(write, Path(path))

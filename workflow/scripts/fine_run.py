@@ -2,9 +2,10 @@
 
 import time
 
-from adapter import PLANNING_SEED, device_of, job, write_arrays
+from adapter import PLANNING_SEED, device_of, job
 
 with job(snakemake):
+    from morse.files import write_npz
     from morse.planning import fine_run, is_stochastic
     from morse.samplers import make_sampler
     from morse.zoo import load_dash
@@ -18,4 +19,4 @@ with job(snakemake):
     else:
         sampler = make_sampler(config.sampler, dash.schedule, config.calls)
         fine = fine_run(dash, sampler, config.images, PLANNING_SEED, device).cpu().numpy()
-    write_arrays(snakemake.output.fine, images=fine, seconds=time.monotonic() - started)
+    write_npz(snakemake.output.fine, compress=True, images=fine, seconds=time.monotonic() - started)

@@ -1,8 +1,9 @@
 """Shards and statistics of a node -> its record, and the images of its grid row."""
 
-from adapter import job, write_arrays, write_json
+from adapter import job, write_json
 
 with job(snakemake):
+    from morse.files import write_npz
     from morse.provenance import provenance
     from morse.records import make_record
     from morse.shards import load_shard
@@ -15,4 +16,4 @@ with job(snakemake):
     ratio = config.card["dot"]["ratio"] if node.method == "morse" else None
     made = make_record(key, config.card["scale"], config.images, ratio, shards, statistics, Statistics.load(files.reference))
     write_json(made | {"policy": config.policy, "provenance": provenance(shards[0].device)}, snakemake.output.record)
-    write_arrays(snakemake.output.images, images=shards[0].images[: config.grid_images])
+    write_npz(snakemake.output.images, compress=True, images=shards[0].images[: config.grid_images])
