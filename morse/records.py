@@ -53,6 +53,7 @@ def make_record(
         "calls": {"dash": shards[0].plan.count("D"), "dot": shards[0].plan.count(".")},
         "ratio": ratio,
         "seconds": sum(shard.seconds for shard in shards),
+        "memory": max((shard.memory for shard in shards if shard.memory), default=None),
         "quality": {
             "name": "frechet",
             "label": LABELS[extractor],

@@ -36,7 +36,7 @@ INTERVAL = (2.5, 97.5)
 
 RUN_COLUMNS = [
     *NODE, *SAME, "quality", "quality_se", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured",
-    "lsd", "lsd_nominal", "seconds", "seconds_per_image", "device", "commit", "code", *SECONDARY,
+    "lsd", "lsd_nominal", "seconds", "seconds_per_image", "memory", "device", "commit", "code", *SECONDARY,
 ]  # fmt: skip
 SPEEDUP_COLUMNS = [
     *CURVE, "budget", "saturated", "quality", "baseline_quality", "difference", "difference_se", "lsd", "baseline_lsd", "ceiling",
@@ -64,7 +64,7 @@ def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) 
         raise ValueError(f"{_name(node)} called Dot {dot} times without the ratio N of its plan")
     return {
         **{key: node[key] for key in NODE},
-        **{key: record[key] for key in ("scale", "images", "seconds")},
+        **{key: record[key] for key in ("scale", "images", "seconds", "memory")},
         "metric": quality["label"], "extractor": quality["extractor"], "reference": quality["reference"],
         "quality": quality["value"], "quality_se": quality["standard_error"],
         "dash_calls": dash, "dot_calls": dot, "ratio_nominal": nominal, "ratio_measured": measured,
@@ -102,7 +102,7 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
             runs of one (model, task) that cannot be compared: another scale, image count, metric, extractor or reference.
     """
     table = pd.DataFrame([_row(record, latencies) for record in records], columns=[*RUN_COLUMNS, "reference"])
-    table = table.astype({key: float for key in ("quality", "quality_se", "ratio_nominal", "ratio_measured", *SECONDARY)})
+    table = table.astype({key: float for key in ("quality", "quality_se", "ratio_nominal", "ratio_measured", "memory", *SECONDARY)})
     sound = np.isfinite(table["quality"]) & (table["quality"] > 0) & np.isfinite(table["quality_se"]) & (table["quality_se"] >= 0)
     faults = {
         "more than one record of the node": table.duplicated(NODE),

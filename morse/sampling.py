@@ -6,6 +6,8 @@ device count, and a baseline starts from the same noise as Morse.
 
 from __future__ import annotations
 
+import resource
+import sys
 import time
 from collections.abc import Sequence
 
@@ -95,4 +97,11 @@ def sample(
         images.append(to_uint8(x))  # waits for the device
         seconds += time.perf_counter() - started
     name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else None
-    return Shard(np.concatenate(images), first, seconds, predictor.calls.made, name)
+    return Shard(np.concatenate(images), first, seconds, predictor.calls.made, name, peak_memory(device))
+
+
+def peak_memory(device: torch.device | str) -> int:
+    """The most bytes that this process has had: on a GPU what torch allocated there, else its resident memory, libraries and all."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -21,6 +21,7 @@ class Shard:
         seconds: wall-clock of the loop, loading and warm-up not counted.
         plan: the network of each call of an image, as :attr:`morse.budget.Plan.letters`.
         device: what sampled; None for the processor.
+        memory: the most bytes it took (:func:`morse.sampling.peak_memory`); None where nobody looked.
     """
 
     images: np.ndarray
@@ -28,6 +29,7 @@ class Shard:
     seconds: float
     plan: str
     device: str | None = None
+    memory: int | None = None
 
 
 def bounds(images: int, shards: int, shard: int) -> tuple[int, int]:
@@ -48,7 +50,8 @@ def first_gap(parts: Iterable[tuple[int, int]]) -> int | None:
 
 def save_shard(shard: Shard, path: Path | str) -> None:
     """Writes a shard, whole or not at all; the images come last and uncompressed, the file is short-lived."""
-    write_npz(path, first=shard.first, seconds=shard.seconds, plan=shard.plan, device=shard.device or "", images=shard.images)
+    parts = {"first": shard.first, "seconds": shard.seconds, "plan": shard.plan, "device": shard.device or "", "memory": shard.memory or 0}
+    write_npz(path, **parts, images=shard.images)
 
 
 def load_shard(path: Path | str) -> Shard:
@@ -58,4 +61,5 @@ def load_shard(path: Path | str) -> Shard:
         DamagedFile: one line that names the file and the mend.
     """
     with open_npz(path, "shard", "delete it and run again, it is sampled anew") as file:
-        return Shard(file["images"], int(file["first"]), float(file["seconds"]), str(file["plan"]), str(file["device"]) or None)
+        device, memory = str(file["device"]) or None, int(file["memory"]) or None
+        return Shard(file["images"], int(file["first"]), float(file["seconds"]), str(file["plan"]), device, memory)

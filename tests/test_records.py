@@ -29,7 +29,7 @@ REFERENCE = statistics(np.random.default_rng(1).integers(0, 200, (80, 1, 4, 4), 
 
 def parts(shards=3):
     places = [bounds(50, shards, k) for k in range(shards)]
-    made = [Shard(IMAGES[first : first + count], first, 2.0, PLAN) for first, count in places]
+    made = [Shard(IMAGES[first : first + count], first, 2.0, PLAN, memory=1000 + first) for first, count in places]
     return made, [statistics(shard.images, shard.first) for shard in made]
 
 
@@ -41,6 +41,7 @@ def test_record_says_what_was_run_and_what_it_cost():
     made = record(*parts())
     assert made["node"] == NODE and made["node"] is not NODE
     assert (made["scale"], made["images"], made["ratio"], made["seconds"]) == ("mini", 50, 5.0, 6.0)
+    assert made["memory"] == 1033  # the most that a shard took
     assert made["plan"] == PLAN and made["calls"] == {"dash": 3, "dot": 15}
 
 

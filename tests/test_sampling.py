@@ -90,6 +90,7 @@ def test_calls_are_counted_an_image(schedule, gaussian):
     shard = made(DashOnly(gaussian), schedule)
     assert (shard.plan, shard.device) == ("D" * CALLS, None)
     assert shard.seconds > 0
+    assert 10_000_000 < shard.memory < 1e12  # bytes, of a process that has loaded torch
 
 
 def test_a_plan_shorter_than_the_run_is_an_error(schedule, gaussian):

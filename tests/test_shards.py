@@ -11,9 +11,9 @@ from morse.files import DamagedFile
 from morse.shards import Shard, bounds, load_shard, save_shard
 
 
-def shard(n=3, device=None):
+def shard(n=3, device=None, memory=None):
     images = np.random.default_rng(n).integers(0, 256, (n, 1, 4, 4), dtype=np.uint8)
-    return Shard(images, 40, 1.25, "D.D..", device)
+    return Shard(images, 40, 1.25, "D.D..", device, memory)
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def test_bounds_cover_each_image_once(images, shards):
     assert max(counts) - min(counts) <= 1
 
 
-@pytest.mark.parametrize("device", [None, "NVIDIA H100"])
-def test_a_saved_shard_is_loaded_as_it_was(device, tmp_path):
-    saved = shard(device=device)
+@pytest.mark.parametrize(("device", "memory"), [(None, None), ("NVIDIA H100", 3_000_000_000)])
+def test_a_saved_shard_is_loaded_as_it_was(device, memory, tmp_path):
+    saved = shard(device=device, memory=memory)
     save_shard(saved, tmp_path / "new" / "s")
     loaded = load_shard(tmp_path / "new" / "s")
     np.testing.assert_array_equal(loaded.images, saved.images)
     assert loaded.images.dtype == np.uint8
-    for name in ("first", "seconds", "plan", "device"):
+    for name in ("first", "seconds", "plan", "device", "memory"):
         assert getattr(loaded, name) == getattr(saved, name)
 
 
