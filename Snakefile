@@ -19,6 +19,7 @@ include: "workflow/rules/models.smk"
 include: "workflow/rules/sampling.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
+include: "workflow/rules/weights.smk"
 include: "workflow/rules/zoo.smk"
 
 

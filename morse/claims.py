@@ -152,7 +152,7 @@ def judge(claims: Sequence[Mapping[str, Any]], runs: pd.DataFrame, speedups: pd.
     Args:
         claims: of :func:`read_claims`.
         runs: columns :data:`morse.results.RUN_COLUMNS`.
-        speedups: columns :data:`morse.results.SPEEDUP_COLUMNS`.
+        speedups: columns :data:`morse.speedup.SPEEDUP_COLUMNS`.
 
     Returns:
         columns :data:`CLAIM_COLUMNS`, numbers NaN where there are none.

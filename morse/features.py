@@ -1,17 +1,15 @@
 """Feature extractors: uint8 images -> feature vectors, of which :mod:`morse.statistics` keeps sums.
 
-Two extractors stand here. Inception, through clean-fid, gives the field's FID; its weights must lie on disk already. The
-small classifier ships with this repository and judges the mini twins of 1 x 32 x 32; a distance on its features is a Fréchet
-distance but no FID, and is never called one.
+The small classifier stands here; it ships with this repository and judges the mini twins of 1 x 32 x 32. Inception, through
+clean-fid, gives the field's FID (:mod:`morse.inception`). A distance on the features of any other network is a Fréchet distance but
+no FID, and is never called one. One more extractor is one function that returns an :class:`Extractor`, and its entries here and in
+:mod:`morse.statistics`.
 """
 
 from __future__ import annotations
 
-import os
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,22 +18,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from morse.files import DamagedFile, require, sha256
+from morse.files import DamagedFile, require
 from morse.registry import Registry
 from morse.statistics import DIMENSIONS, LABELS
 
 UINT8_RULE = "uint8=round(127.5(x+1))"
 """How samples in [-1, 1] become the uint8 images that extractors read (rounded, then clamped to 0..255)."""
 
-INCEPTION_FILE = "inception-2015-12-05.pt"
-INCEPTION_URL = f"https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/{INCEPTION_FILE}"
-WEIGHTS_VARIABLE = "MORSE_WEIGHTS"
-
 EXTRACTORS = Registry(
     "feature extractor",
     {
         "fashion-classifier": "morse.features:fashion_classifier",
-        "inception": "morse.features:inception",
+        "efficientnet-lite0": "morse.efficientnet:efficientnet_lite0",
+        "inception": "morse.inception:legacy_tensorflow",
+        "inception-clean": "morse.inception:clean",
+        "inception-legacy-pytorch": "morse.inception:legacy_pytorch",
     },
 )
 
@@ -145,50 +142,3 @@ def fashion_classifier(settings: Mapping[str, Any], device: torch.device | str =
 
     identity = f"fashion-classifier/{weights['sha256']}/{UINT8_RULE}"
     return Extractor("fashion-classifier", LABELS["fashion-classifier"], network.DIM, identity, embed, device)
-
-
-def to_inception(images: Tensor) -> Tensor:
-    """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, H, W) in 0..255, grey repeated.
-
-    This is clean-fid's mode ``legacy_tensorflow``: the resize to 299 x 299 is TensorFlow's and happens inside the network.
-    """
-    return images.float().expand(-1, 3, -1, -1)
-
-
-def inception(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """clean-fid's Inception in mode ``legacy_tensorflow``, from ``$MORSE_WEIGHTS/inception-2015-12-05.pt``; nothing is downloaded.
-
-    Args:
-        settings: optionally ``sha256``, that the weights must have. The identity holds the file's own hash in any case.
-
-    Raises:
-        DamagedFile: for absent or altered weights; one line that names the file, the variable and the mend.
-    """
-    directory = os.environ.get(WEIGHTS_VARIABLE)
-    if not directory or not (path := Path(directory) / INCEPTION_FILE).is_file():
-        where = f"{WEIGHTS_VARIABLE} is {directory}" if directory else f"{WEIGHTS_VARIABLE} is not set"
-        raise DamagedFile(
-            f"Inception's weights {INCEPTION_FILE} are missing ({where}); get {INCEPTION_URL} and set {WEIGHTS_VARIABLE} to its directory"
-        )
-    found = sha256(path)
-    if found != settings.get("sha256", found):
-        expected = settings["sha256"]
-        raise DamagedFile(
-            f"Inception's weights {path} ({WEIGHTS_VARIABLE}) have sha256 {found}, expected {expected}; get {INCEPTION_URL} again"
-        )
-
-    from cleanfid.inception_torchscript import InceptionV3W  # here, as the mini scale has no use for clean-fid
-
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*torch.jit.load.*")
-        network = InceptionV3W(directory, download=False, resize_inside=True).eval().to(device)
-    identity = f"inception/{found}/legacy_tensorflow/{UINT8_RULE}"
-    return Extractor(
-        "inception",
-        LABELS["inception"],
-        DIMENSIONS["inception"],
-        identity,
-        lambda images: network(to_inception(images)),
-        device,
-        batch_size=50,
-    )

@@ -3,39 +3,48 @@ r"""How long a step of Dash and a step of Dot take, hence the ratio N.
 .. math:: N = \mathrm{latency(Dash)} / \mathrm{latency(Dot)}
 
 Both are timed in turn, A B A B, so that a machine whose speed drifts slows both alike, and N is the median of the ratios of
-neighbours. Warm-up calls come first. On a GPU each measurement waits for the device.
+neighbours. Warm-up calls come first, compiling with them. On a GPU each measurement waits for the device. The ratio of the two
+networks' FLOPs is what N would be if time were arithmetic alone.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
+from morse.execution import executable
 from morse.predictors import DashFunction, DotFunction
 
 WARM_UP = 3
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Median seconds of a call on a batch, the ratio N with its quartiles, and how they were taken."""
+    """Median seconds of a call on a batch, the ratio N with its quartiles and 95 % interval, and how they were taken."""
 
     dash_seconds: float
     dot_seconds: float
     ratio: float
+    ratio_interval: tuple[float, float]
     ratio_quartiles: tuple[float, float]
     batch_size: int
+    execution: str
+    warm_up_seconds: float
     repetitions: int
     device: str
     threads: int
     dtype: str
+    tf32: bool
 
     def record(self) -> dict[str, Any]:
         """As a dictionary for JSON."""
@@ -50,33 +59,81 @@ def _seconds(call: Callable[[], Tensor], device: torch.device) -> float:
     return time.perf_counter() - started
 
 
+def median_interval(values: Sequence[float]) -> tuple[float, float]:
+    r"""The interval between order statistics that holds the median of any continuous distribution with 95 % confidence.
+
+    Of n independent values the number below the median is binomial (n, 1/2), so the k-th smallest and k-th largest enclose it with
+    probability :math:`1 - 2 \sum_{i < k} \binom{n}{i} 2^{-n}`; k is the largest that keeps 95 %. Five values or fewer cannot keep it:
+    theirs is their whole range.
+    """
+    ordered, n = sorted(values), len(values)
+    outside, k = 0.5**n, 0  # the probability that fewer than k + 1 values lie below the median
+    while 2.0 * outside <= 1.0 - CONFIDENCE:
+        k += 1
+        outside += math.comb(n, k) * 0.5**n
+    k = max(k, 1)
+    return ordered[k - 1], ordered[n - k]
+
+
+def _inputs(shape: tuple[int, ...], batch_size: int, device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
+    """Noise x (B, *shape) and two times, s > t, (B,)."""
+    x = torch.randn((batch_size, *shape), generator=torch.Generator().manual_seed(0)).to(device)
+    return x, torch.full((batch_size,), 600.0, device=device), torch.full((batch_size,), 500.0, device=device)
+
+
 @torch.inference_mode()
 def measure(
-    dash: DashFunction, dot: DotFunction, shape: tuple[int, ...], batch_size: int, repetitions: int = 15, device: str = "cpu"
+    dash: DashFunction,
+    dot: DotFunction,
+    shape: tuple[int, ...],
+    batch_size: int,
+    repetitions: int = 15,
+    device: str = "cpu",
+    execution: str = "eager",
 ) -> Latency:
     """Times a call of Dash and one of Dot on a batch of noise.
 
     Args:
         shape: (C, H, W) of an image.
         repetitions: pairs that count.
+        execution: of both networks (:data:`morse.execution.EXECUTIONS`); ``warm_up_seconds`` holds the compiling.
     """
-    x = torch.randn((batch_size, *shape), generator=torch.Generator().manual_seed(0)).to(device)
-    s, t = (torch.full((batch_size,), value, device=device) for value in (600.0, 500.0))
-    calls = (lambda: dash(x, t)), (lambda: dot(x, x, x, s, t))
+    x, s, t = _inputs(shape, batch_size, device)
+    run_dash, run_dot = executable(dash, execution), executable(dot, execution)
+    calls = (lambda: run_dash(x, t)), (lambda: run_dot(x, x, x, s, t))
     pairs = []
-    for _ in tqdm(range(WARM_UP + repetitions), desc="latency of Dash and Dot", mininterval=2):
+    for _ in tqdm(range(WARM_UP + repetitions), desc=f"latency of Dash and Dot, {execution}, batch size {batch_size}", mininterval=2):
         pairs.append([_seconds(call, x.device) for call in calls])
-    pairs = pairs[WARM_UP:]
+    warm_up, pairs = pairs[:WARM_UP], pairs[WARM_UP:]
     ratios = [of_dash / of_dot for of_dash, of_dot in pairs]
     low, middle, high = statistics.quantiles(ratios, n=4)
     return Latency(
         dash_seconds=statistics.median(of_dash for of_dash, _ in pairs),
         dot_seconds=statistics.median(of_dot for _, of_dot in pairs),
         ratio=middle,
+        ratio_interval=median_interval(ratios),
         ratio_quartiles=(low, high),
         batch_size=batch_size,
+        execution=execution,
+        warm_up_seconds=sum(map(sum, warm_up)),
         repetitions=repetitions,
         device=torch.cuda.get_device_name(x.device) if x.device.type == "cuda" else "cpu",
         threads=torch.get_num_threads(),
         dtype=str(x.dtype).removeprefix("torch."),
+        tf32=x.device.type == "cuda" and torch.backends.cudnn.allow_tf32,
     )
+
+
+@torch.no_grad()
+def flops(dash: DashFunction, dot: DotFunction, shape: tuple[int, ...], device: str = "cpu") -> tuple[int, int]:
+    """FLOPs of a call of Dash and of one of Dot for one image, as PyTorch counts them.
+
+    Two for each multiply-add of convolutions, matrix products and attention; normalisations and activations are not counted.
+    """
+    x, s, t = _inputs(shape, 1, device)
+    counts = []
+    for call in (lambda: dash(x, t)), (lambda: dot(x, x, x, s, t)):
+        with FlopCounterMode(display=False) as counter:
+            call()
+        counts.append(counter.get_total_flops())
+    return counts[0], counts[1]

@@ -73,7 +73,14 @@ def _check(mean: np.ndarray, cov: np.ndarray) -> None:
         raise ValueError("the mean or covariance of a Gaussian is not finite")
 
 
-def frechet_with_error(generated: Statistics, reference: Statistics) -> Estimate:
+@dataclass(frozen=True)
+class Jackknife(Estimate):
+    """An estimate with the values without each of the G groups of images, which its standard error comes from."""
+
+    without_groups: tuple[float, ...]
+
+
+def frechet_with_error(generated: Statistics, reference: Statistics) -> Jackknife:
     r"""The Fréchet distance of a run to a reference, with the delete-a-group jackknife's standard error.
 
     With theta_g the distance without group g of the generated images and m the mean of the G values theta_g,
@@ -96,7 +103,7 @@ def frechet_with_error(generated: Statistics, reference: Statistics) -> Estimate
         )
     distance = distance_from(reference.mean, reference.covariance)
     without = np.array([distance(*generated.leave_out(group)) for group in range(groups)])
-    return Estimate(distance(generated.mean, generated.covariance), jackknife_error(without))
+    return Jackknife(distance(generated.mean, generated.covariance), jackknife_error(without), tuple(without.tolist()))
 
 
 def jackknife_error(*without: np.ndarray) -> float:

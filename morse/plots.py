@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from morse.files import write_atomically
-from morse.results import BEFORE_SATURATION, CURVE, average_seeds, speedup_summary
+from morse.results import CURVE, average_seeds
+from morse.speedup import BEFORE_SATURATION, speedup_summary
 
 STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.grid": True, "grid.color": "0.9", "axes.axisbelow": True, "legend.frameon": False}
 METHODS = {
@@ -30,6 +31,8 @@ TICK_STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
 """Ticks in a decade of a logarithmic axis, from fine to coarse."""
 MAX_TICKS = 7
 Z95 = 1.96
+FORMATS = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+"""Suffix of a figure's file -> metadata that keep the date out of it."""
 
 
 def _plain_log_ticks(axes: Axes, which: str) -> None:
@@ -82,11 +85,11 @@ def _mean(summary: pd.Series, suffix: str) -> str:
 def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd", title: str | None = None) -> Figure:
     """Quality against cost, log-log: a panel for each (model, task, sampler), baseline and Morse with 95 % intervals.
 
-    Each panel states its geometric-mean speedup at equal quality on that clock (:func:`morse.results.speedup_summary`).
+    Each panel states its geometric-mean speedup at equal quality on that clock (:func:`morse.speedup.speedup_summary`).
 
     Args:
         runs: the table of :func:`morse.results.runs_table`.
-        speedups: the table of :func:`morse.results.speedup_table` of these runs.
+        speedups: the table of :func:`morse.speedup.speedup_table` of these runs.
         clock: the cost, "lsd" or "seconds_per_image".
         title: heading of the figure.
     """
@@ -124,7 +127,7 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
     A triangle is a bound: upward where the true speedup is larger, downward where it is smaller.
 
     Args:
-        speedups: the table of :func:`morse.results.speedup_table`.
+        speedups: the table of :func:`morse.speedup.speedup_table`.
         title: heading of the figure.
     """
     groups = list(speedups.groupby([*CURVE, "scale"]))
@@ -223,12 +226,16 @@ def residual_heatmap(explained: np.ndarray, t_edges: Sequence[float], gap_edges:
     return figure
 
 
+def formats(path: Path | str) -> list[Path]:
+    """A figure's path as PNG, SVG and PDF."""
+    return [Path(path).with_suffix(suffix) for suffix in FORMATS]
+
+
 def save(figure: Figure, paths: Iterable[Path | str]) -> None:
     """Writes the figure to each path in the format of its suffix (png of 150 dpi, svg, pdf): whole or absent, the same bytes each time."""
-    undated = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
     with matplotlib.rc_context({**STYLE, "svg.hashsalt": "morse"}):
         for path in map(Path, paths):
             kind = path.suffix
-            if kind not in undated:
-                raise ValueError(f"{path}: figures are saved as {', '.join(undated)}")
-            write_atomically(lambda to, kind=kind: figure.savefig(to, format=kind[1:], dpi=150, metadata=undated[kind]), path)
+            if kind not in FORMATS:
+                raise ValueError(f"{path}: figures are saved as {', '.join(FORMATS)}")
+            write_atomically(lambda to, kind=kind: figure.savefig(to, format=kind[1:], dpi=150, metadata=FORMATS[kind]), path)

@@ -61,5 +61,6 @@ def make_record(
             "reference": reference.data,
             "value": estimate.value,
             "standard_error": estimate.standard_error,
+            "without_groups": list(estimate.without_groups),
         },
     }

@@ -69,6 +69,15 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
     return x
 
 
+def batch_sizes(count: int, batch_size: int) -> list[int]:
+    """The sizes of the batches that ``count`` images make: ``batch_size``, and what is left for the last.
+
+    >>> batch_sizes(250, 100), batch_sizes(200, 100), batch_sizes(60, 100)
+    ([100, 50], [100], [60])
+    """
+    return [size for size in (batch_size if count >= batch_size else 0, count % batch_size) if size]
+
+
 def sample(
     predictor: Predictor,
     sampler: Sampler,
@@ -79,17 +88,20 @@ def sample(
     batch_size: int,
     device: torch.device | str = "cpu",
     progress: str = "sample",
+    warm_up: Sequence[int] = (2,),
 ) -> Shard:
     """Images ``first`` to ``first + count - 1`` of run ``seed``.
 
     Args:
         shape: (C, H, W) of an image.
         progress: caption of the progress bar.
+        warm_up: batch sizes to try before the clock starts. Two images load all code; compiled networks need each size of the run
+            (:func:`batch_sizes`).
     """
     images, seconds = [], 0.0
-    # Kernels are chosen and memory is claimed in the first calls; they are not the run's. Two images suffice to load all code.
-    warm = [generator(seed, first + i) for i in range(min(2, count))]
-    trajectory(predictor, sampler, draw(warm, shape, device), warm)
+    for size in warm_up:  # kernels are chosen and memory is claimed in the first calls; they are not the run's
+        warm = [generator(seed, first + i) for i in range(min(size, count))]
+        trajectory(predictor, sampler, draw(warm, shape, device), warm)
     for start in tqdm(range(first, first + count, batch_size), desc=progress, unit="batch", mininterval=2):
         started = time.perf_counter()
         generators = [generator(seed, i) for i in range(start, min(start + batch_size, first + count))]

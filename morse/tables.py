@@ -21,7 +21,7 @@ LATEX = {
 _LATEX_PATTERN = re.compile("|".join(re.escape(text) for text in sorted(LATEX, key=len, reverse=True)))
 _NUMBER_PATTERN = re.compile(r"([<>]= )?-?\d[\d.e+-]*( ± .*| \[.*\])?|")
 BOUNDS = {"above": ">= ", "below": "<= "}
-"""Censoring of a speedup (:func:`morse.results.equal_quality_cost`) -> what stands before its number."""
+"""Censoring of a speedup (:func:`morse.speedup.equal_quality_cost`) -> what stands before its number."""
 WIDE = 60
 """Characters from which on a LaTeX column breaks its lines."""
 
@@ -79,26 +79,51 @@ def runs_text(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def speedup_text(speedups: pd.DataFrame) -> pd.DataFrame:
-    """The speedups (:data:`morse.results.SPEEDUP_COLUMNS`) as text; censored ones are marked ">=" or "<="."""
+    """The speedups (:data:`morse.speedup.SPEEDUP_COLUMNS`) as text; censored ones are marked ">=" or "<="."""
     table = _renamed(speedups, ["model", "task", "sampler", "budget", "scale", "metric", "quality", "baseline_quality", "lsd", "ceiling"])
     table["difference"] = _rows(speedups, with_error, "difference", "difference_se")
     for heading, suffix in (("speedup", ""), ("speedup wall-clock", "_wall")):
         columns = [f"speedup{suffix}{end}" for end in ("", "_low", "_high")]
         table[heading] = _rows(speedups, with_interval, *columns, f"censored{suffix}")
     table["saturated"] = speedups["saturated"].map({True: "yes", False: "no"})
+    table["no worse than (LSD)"] = speedups["lossless_budget"].map(number)
+    lossless = speedups["lossless_speedup"]
+    table["lossless speedup"] = lossless.where(lossless > 1.0).map(number)
     return table
 
 
 def summary_text(summary: pd.DataFrame) -> pd.DataFrame:
-    """The means of :func:`morse.results.speedup_summary` as text; lower bounds are marked ">="."""
+    """The means of :func:`morse.speedup.speedup_summary` as text; lower bounds are marked ">="."""
     table = _renamed(summary, ["model", "task", "sampler", "scale", "metric", "band"])
     for clock, suffix in (("", ""), (" wall-clock", "_wall")):
         for name in ("points", "excluded"):
             table[f"{name}{clock}"] = summary[f"{name}{suffix}"].map(number)
-        for name in ("geometric_mean", "arithmetic_mean"):
-            bounds = summary[f"lower_bound{suffix}"].map({True: "above", False: ""})
-            values = zip(summary[f"{name}{suffix}"], bounds, strict=True)
-            table[f"{name.replace('_', ' ')}{clock}"] = [with_interval(value, math.nan, math.nan, bound) for value, bound in values]
+        known = summary.assign(bound=summary[f"lower_bound{suffix}"].map({True: "above", False: ""}), unknown=math.nan)
+        interval = [f"geometric_mean_{end}{suffix}" for end in ("low", "high")]
+        table[f"geometric mean{clock}"] = _rows(known, with_interval, f"geometric_mean{suffix}", *interval, "bound")
+        table[f"arithmetic mean{clock}"] = _rows(known, with_interval, f"arithmetic_mean{suffix}", "unknown", "unknown", "bound")
+    return table
+
+
+def latency_text(latencies: pd.DataFrame) -> pd.DataFrame:
+    """The measurements of N (:data:`morse.costs.LATENCY_COLUMNS`) as text, of a batch in milliseconds."""
+    table = _renamed(latencies, ["model", "scale", "device", "execution", "batch_size"])
+    for network in ("dash", "dot"):
+        table[f"{network} (ms)"] = (1000.0 * latencies[f"{network}_seconds"]).map(number)
+    no_bound = latencies.assign(bound="")
+    table["N"] = _rows(no_bound, with_interval, "ratio", "ratio_low", "ratio_high", "bound")
+    table["N by FLOPs"] = latencies["ratio_flops"].map(number)
+    sizes = _renamed(latencies, ["dash_gflops", "dot_gflops", "dash_parameters", "dot_own_parameters", "memory_format"])
+    return pd.concat([table, sizes], axis=1)
+
+
+def costs_text(costs: pd.DataFrame) -> pd.DataFrame:
+    """What Dot costs (:data:`morse.costs.COST_COLUMNS`) as text; memory in megabytes."""
+    table = _renamed(costs, ["model", "task", "sampler", "budget", "scale", "seconds_per_image", "saved_per_image", "training_seconds"])
+    table["trained on"] = costs["trained_on"].fillna("")
+    table["pays from image"] = costs["break_even_images"].map(number)
+    for heading, column in (("memory (MB)", "memory"), ("baseline memory (MB)", "baseline_memory")):
+        table[heading] = (costs[column] / 1e6).round().map(number)
     return table
 
 
@@ -171,5 +196,8 @@ def _sides(table: pd.DataFrame) -> list[str]:
     return ["r" if table[name].map(lambda text: bool(_NUMBER_PATTERN.fullmatch(text))).all() else "l" for name in table]
 
 
-TEXTS = {"runs": runs_text, "speedup": speedup_text, "summary": summary_text, "claims": claims_text}
+TEXTS = {
+    "runs": runs_text, "speedup": speedup_text, "summary": summary_text, "claims": claims_text,
+    "latency": latency_text, "costs": costs_text,
+}  # fmt: skip
 """Table's name -> what makes its text."""

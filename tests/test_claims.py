@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from morse.claims import CLAIM_COLUMNS, DEVIATING, MEASURES, MINIATURE, NOT_RUN, REPRODUCED, judge, read_claims
-from morse.results import RUN_COLUMNS, SPEEDUP_COLUMNS
+from morse.results import RUN_COLUMNS
+from morse.speedup import SPEEDUP_COLUMNS
 from morse.validation import read_yaml
 
 ROOT = Path(__file__).parents[1]

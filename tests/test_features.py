@@ -1,18 +1,13 @@
-"""Feature extractors, with random weights for the small classifier and a TorchScript stand-in for Inception's weights.
-
-Inception's own weights are not part of the repository, so what its features are is not tested here: only the way to them.
-"""
+"""Feature extractors, with random weights for the small classifier."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors.torch import save_file
-from torch import nn
 
-from morse.features import EXTRACTORS, INCEPTION_FILE, SmallClassifier, load_extractor, to_inception
+from morse.features import EXTRACTORS, SmallClassifier, load_extractor
 from morse.files import DamagedFile, sha256
 from morse.objectives import classifier_loss
 from morse.registry import UnknownName
@@ -131,68 +126,3 @@ def test_weights_of_another_network_are_one_line(tmp_path, write):
     with pytest.raises(DamagedFile, match="other.safetensors are not a SmallClassifier's; restore") as error:
         load_extractor({"kind": "fashion-classifier", "weights": {"file": path, "sha256": sha256(path)}})
     assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("directory", [None, "", "empty"])
-def test_absent_inception_weights_are_one_line_with_file_variable_and_mend(tmp_path, monkeypatch, directory):
-    monkeypatch.delenv("MORSE_WEIGHTS", raising=False)
-    if directory is not None:
-        monkeypatch.setenv("MORSE_WEIGHTS", directory and str(tmp_path / directory))
-    with pytest.raises(
-        DamagedFile, match=r"inception-2015-12-05\.pt are missing \(MORSE_WEIGHTS is .*; get https.* set MORSE_WEIGHTS"
-    ) as error:
-        load_extractor({"kind": "inception"})
-    assert "\n" not in str(error.value)
-
-
-class StandIn(nn.Module):
-    """Has the interface of the TorchScript file: its own resize and scaling, ``layers``, ``return_features``."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Conv2d(3, 2048, 8, 8), nn.Tanh(), nn.AdaptiveAvgPool2d(1))
-
-    def forward(self, x: torch.Tensor, return_features: bool = False) -> torch.Tensor:
-        assert return_features
-        return self.layers((nn.functional.interpolate(x, [16, 16]) - 128) / 128)
-
-
-@pytest.fixture
-def stand_in(tmp_path, monkeypatch):
-    torch.manual_seed(0)
-    network = StandIn().eval()
-    torch.jit.script(network).save(str(tmp_path / INCEPTION_FILE))
-    monkeypatch.setenv("MORSE_WEIGHTS", str(tmp_path))
-    return network
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
-@pytest.mark.parametrize("channels", [1, 3])
-def test_inception_goes_through_cleanfids_wrapper(stand_in, tmp_path, channels):
-    extractor, x = load_extractor({"kind": "inception"}), images(channels=channels)
-    assert (extractor.label, extractor.dim) == ("FID", 2048)
-    assert sha256(tmp_path / INCEPTION_FILE) in extractor.identity and "legacy_tensorflow" in extractor.identity
-    with torch.inference_mode():
-        expected = stand_in(torch.from_numpy(np.broadcast_to(x, (7, 3, 32, 32)).astype(np.float32)), return_features=True)[..., 0, 0]
-    np.testing.assert_allclose(extractor(x), expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(replace(extractor, batch_size=2)(x), expected, rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore:.*torch.jit.*")
-def test_inception_weights_of_another_hash_are_refused(stand_in):
-    with pytest.raises(DamagedFile, match="MORSE_WEIGHTS.* have sha256 .*, expected 0000.*; get https") as error:
-        load_extractor({"kind": "inception", "sha256": "0" * 64})
-    assert "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_inception_is_given_what_cleanfid_gives_it(tmp_path, channels):
-    """clean-fid's own loader of PNG files, in mode legacy_tensorflow; it goes through [0, 1], hence the tolerance."""
-    from cleanfid.utils import ResizeDataset
-
-    x = images(channels=channels)
-    paths = [tmp_path / f"{i}.png" for i in range(len(x))]
-    for path, image in zip(paths, x, strict=True):
-        Image.fromarray(image.transpose(1, 2, 0).squeeze()).save(path)
-    theirs = torch.stack([ResizeDataset(paths, "legacy_tensorflow")[i] for i in range(len(x))])
-    torch.testing.assert_close(to_inception(torch.from_numpy(x)), theirs, rtol=0, atol=1e-4)

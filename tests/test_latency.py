@@ -1,13 +1,14 @@
 """The ratio N, with a clock that the stubs turn: what is tested is the arithmetic, not this machine."""
 
 import json
+import math
 from types import SimpleNamespace
 
 import pytest
 import torch
 
 from morse import latency
-from morse.latency import WARM_UP, measure
+from morse.latency import WARM_UP, flops, measure, median_interval
 
 
 class Networks:
@@ -51,6 +52,7 @@ def test_the_ratio_is_that_of_the_seconds(monkeypatch):
 def test_warm_up_does_not_count(monkeypatch):
     found = Networks(monkeypatch, dot=lambda k: 50.0 if k < 0 else 2.0).measure()
     assert (found.dot_seconds, found.ratio_quartiles) == (2.0, (3.0, 3.0))
+    assert found.warm_up_seconds == WARM_UP * 56.0
 
 
 def test_a_machine_that_slows_down_does_not_change_the_ratio(monkeypatch):
@@ -65,14 +67,16 @@ def test_median_and_quartiles_of_ratios(monkeypatch):
     found = Networks(monkeypatch, dot=lambda k: of_dot[k], drift=lambda k: pauses[k]).measure()
     assert found.ratio_quartiles == pytest.approx((2.0, 6.0))
     assert found.ratio == pytest.approx(4.0)  # not that of the medians
+    assert found.ratio_interval == pytest.approx((1.0, 600.0))
     assert (found.dash_seconds, found.dot_seconds) == (pytest.approx(6.0), pytest.approx(2.0))
 
 
 def test_record_is_json_and_says_how_it_was_taken(monkeypatch):
     made = json.loads(json.dumps(Networks(monkeypatch).measure(4).record()))
     assert made == {
-        "dash_seconds": 6.0, "dot_seconds": 2.0, "ratio": 3.0, "ratio_quartiles": [3.0, 3.0], "batch_size": 5, "repetitions": 4,
-        "device": "cpu", "threads": torch.get_num_threads(), "dtype": "float32",
+        "dash_seconds": 6.0, "dot_seconds": 2.0, "ratio": 3.0, "ratio_quartiles": [3.0, 3.0], "ratio_interval": [3.0, 3.0],
+        "batch_size": 5, "repetitions": 4, "execution": "eager", "warm_up_seconds": WARM_UP * 8.0,
+        "device": "cpu", "threads": torch.get_num_threads(), "dtype": "float32", "tf32": False,
     }  # fmt: skip
 
 
@@ -83,3 +87,18 @@ def test_the_real_clock_gives_positive_seconds():
     found = measure(network, network, (1, 4, 4), batch_size=1, repetitions=3)
     assert min(found.dash_seconds, found.dot_seconds, *found.ratio_quartiles) > 0
     assert found.ratio_quartiles[0] <= found.ratio <= found.ratio_quartiles[1]
+
+
+@pytest.mark.parametrize(("n", "places"), [(3, (1, 3)), (6, (1, 6)), (15, (4, 12)), (30, (10, 21))])
+def test_the_median_s_interval_keeps_95_percent_and_no_narrower_one_does(n, places):
+    values = [float(value) for value in range(n, 0, -1)]
+    assert median_interval(values) == places
+    kept = [1.0 - 2.0 * sum(math.comb(n, i) for i in range(k)) / 2**n for k in (places[0], places[0] + 1)]
+    assert kept[1] < 0.95 and (kept[0] >= 0.95 or places[0] == 1)
+
+
+def test_flops_are_two_for_each_multiply_add_of_an_image():
+    torch.manual_seed(0)
+    wide, narrow = torch.nn.Conv2d(3, 12, 3, padding=1), torch.nn.Conv2d(9, 2, 1)
+    found = flops(lambda x, t: wide(x), lambda x_s, x_t, eps_s, s, t: narrow(torch.cat([x_s, x_t, eps_s], 1)), (3, 8, 8))
+    assert found == (2 * 12 * 3 * 9 * 64, 2 * 2 * 9 * 64)

@@ -5,7 +5,8 @@ import pytest
 from matplotlib.image import imread
 
 from morse import plots
-from morse.results import runs_table, speedup_table
+from morse.results import runs_table
+from morse.speedup import speedup_table
 
 
 def record(sampler, method, budget, seed, quality, ratio=8):
@@ -18,6 +19,7 @@ def record(sampler, method, budget, seed, quality, ratio=8):
         "calls": {"dash": budget - dot // ratio, "dot": dot},
         "ratio": ratio if dot else None,
         "seconds": 0.5 * budget,
+        "memory": None,
         "quality": {"label": "Fréchet distance", "extractor": "small", "value": quality, "standard_error": 0.01, "reference": "aa"},
         "provenance": {"commit": "c0ffee", "dirty": False, "device": "cpu", "code": "v1"},
     }

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morse.claims import CLAIM_COLUMNS
-from morse.results import RUN_COLUMNS, SPEEDUP_COLUMNS
+from morse.results import RUN_COLUMNS
+from morse.speedup import SPEEDUP_COLUMNS
 from morse.tables import (
     claims_text,
     latex,
@@ -107,8 +108,10 @@ def speedups():
     row |= {"quality": 5.637, "baseline_quality": 9.587, "difference": -3.95, "difference_se": 0.264, "ceiling": 1.8}
     row |= {"speedup": 1.5016, "speedup_low": 0.9485, "speedup_high": 4.7514}
     wall = {"speedup_wall": 1.593, "speedup_wall_low": 1.09, "speedup_wall_high": 5.18}
+    lossless = [{"lossless_budget": 8.0, "lossless_speedup": 1.316}, {"lossless_budget": 6.0, "lossless_speedup": 0.987}]
     points = [row | wall | {"budget": 6, "censored": "", "censored_wall": "below"}, row | {"budget": 12, "censored": "above"}]
-    return pd.DataFrame(points, columns=SPEEDUP_COLUMNS)
+    points = [point | shown for point, shown in zip(points, lossless, strict=True)]
+    return pd.DataFrame(points, columns=[*SPEEDUP_COLUMNS, *lossless[0]])
 
 
 def test_speedups_are_marked_where_they_are_bounds_whether_from_memory_or_csv(tmp_path):
@@ -119,6 +122,8 @@ def test_speedups_are_marked_where_they_are_bounds_whether_from_memory_or_csv(tm
         assert text["speedup wall-clock"].tolist() == ["<= 1.59", ""]  # without wall-clock nothing stands there
         assert text["difference"].tolist() == ["-3.95 ± 0.26"] * 2
         assert text["saturated"].tolist() == ["no", "no"] and text["scale"].tolist() == ["mini", "mini"]
+        assert text["no worse than (LSD)"].tolist() == ["8", "6"]
+        assert text["lossless speedup"].tolist() == ["1.32", ""]  # no acceleration is lossless that is none
 
 
 def test_runs_and_summary_say_scale_and_metric():
@@ -131,10 +136,12 @@ def test_runs_and_summary_say_scale_and_metric():
     assert text["quality"].tolist() == ["14.27 ± 0.87"] * 2 and text["ratio measured"].tolist() == ["", "4.65"]
     assert text["lsd"].tolist() == ["6.08", "6.08"] and {"scale", "metric"} <= set(text.columns)
     means = {f"{name}{clock}": 1.234 for name in ("geometric_mean", "arithmetic_mean") for clock in ("", "_wall")}
+    means |= {f"geometric_mean_{end}{clock}": value for end, value in (("low", 1.1), ("high", 1.4)) for clock in ("", "_wall")}
     counts = {f"{name}{clock}": 3 for name in ("points", "excluded") for clock in ("", "_wall")}
     key = {"model": "twin", "task": "shapes", "sampler": "ddim", "scale": "mini", "metric": "FID", "band": "quality <= 5"}
     summary = summary_text(pd.DataFrame([key | means | counts | {"lower_bound": True, "lower_bound_wall": False}]))
-    assert summary.loc[0, ["geometric mean", "geometric mean wall-clock"]].tolist() == [">= 1.23", "1.23"]
+    assert summary.loc[0, ["geometric mean", "geometric mean wall-clock"]].tolist() == [">= 1.23", "1.23 [1.10, 1.40]"]
+    assert summary.loc[0, "arithmetic mean wall-clock"] == "1.23"
     assert summary.loc[0, "scale"] == "mini" and "quality $\\leq$ 5" in latex(summary, "c", "l")
 
 

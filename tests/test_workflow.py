@@ -77,7 +77,15 @@ def test_smoke_run_makes_every_product(finished):
     assert set(pd.read_csv(results / "tables" / "speedup.csv")["sampler"]) == {"ddim", "euler-maruyama"}
     for name in ("curves-lsd.png", "curves-wall.png", "speedup.png", "explained/cifar10-ddpm-mini.png", "explained/cifar10-vp-mini.png"):
         assert (results / "figures" / name).stat().st_size > 10_000
-    assert len(list((results / "figures" / "grids").rglob("*.png"))) == 2
+    for kind in ("png", "svg", "pdf"):
+        assert len(list((results / "figures" / "grids").rglob(f"*.{kind}"))) == 2
+        assert (results / "figures" / f"speedup.{kind}").stat().st_size > 5_000
+    latency = pd.read_csv(results / "tables" / "latency.csv")
+    assert len(latency) == 4 and (latency["ratio_flops"] > 5).all() and set(latency["dot_own_parameters"]) == {1_150_785, 1_270_593}
+    costs = pd.read_csv(results / "tables" / "costs.csv").set_index("model")
+    assert (costs["memory"] > 1e8).all() and (costs["training_seconds"] > 0).all()
+    assert (costs.loc["cifar10-vp-mini", "training_seconds"] == 1860.0).all()  # shipped, so its card's; the other was trained here
+    assert len(pd.read_csv(results / "tables" / "jackknife.csv")) == 6 * 4
     assert "speedup" in (results / "notebooks" / "curves.ipynb").read_text()
     assert runs["kid"].notna().all() and runs["coverage"].between(0, 1).all()
     assert "not run" in (results / "tables" / "claims.md").read_text()

@@ -6,15 +6,14 @@ the shipped Dash for the same number of steps, of which the samplers' arithmetic
 
 import subprocess
 import sys
-import time
 from pathlib import Path
-from statistics import median
 
 import pytest
 import torch
 import yaml
 from diffusers.pipelines.ddim.pipeline_ddim import DDIMPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from pairs import ratio_in_turn
 
 from morse.predictors import DashOnly, labels
 from morse.samplers import SAMPLERS
@@ -38,22 +37,6 @@ def dash():
 @pytest.fixture
 def noise():
     return torch.randn(BATCH, generator=torch.Generator().manual_seed(1))
-
-
-def ratio_in_turn(benchmark, first, second, rounds):
-    """The first's time over the second's, median of the pairs after one to warm up; the benchmark itself is of a pair."""
-    ratios = []
-
-    def pair():
-        seconds = []
-        for run in (first, second):
-            started = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - started)
-        ratios.append(seconds[0] / seconds[1])
-
-    benchmark.pedantic(pair, rounds=rounds, warmup_rounds=1)
-    return median(ratios[1:])
 
 
 @pytest.mark.benchmark(group="sampler, 20 steps")

@@ -3,6 +3,8 @@ TEXT_TABLES = {
     "runs": "The runs; qualities with their standard errors.",
     "speedup": "Speedup of Morse at equal quality, with 95 % intervals; >= and <= are bounds.",
     "summary": "Mean speedups over the budgets; >= is a lower bound.",
+    "latency": "Latencies of a call on a batch, and the ratio N with its 95 % interval.",
+    "costs": "Images after which Dot has paid for its training, and memory.",
 }
 
 

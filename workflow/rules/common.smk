@@ -1,16 +1,19 @@
 # Configuration -> cards and the table of nodes, all checked while the workflow is read: an error inside an input function
 # would make Snakemake reuse stale files without a word.
+import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from morse.budget import morse_plan
+from morse.files import DamagedFile
 from morse.matrix import METHODS, check, nodes, path_pattern
 from morse.registry import unknown
 from morse.secondary_metrics import least_images
 from morse.statistics import DIMENSIONS
 from morse.validation import read_yaml, validate
+from morse.weights import INCEPTION, directory, require_published
 
 ROOT = Path(workflow.basedir)
 
@@ -50,6 +53,9 @@ def check_files():
             needed[task["extractor"]["weights"]["file"]] = (
                 f"extractor of {node['task']}"
             )
+        kind = task["extractor"]["kind"]
+        if kind in INCEPTION and not (directory() / INCEPTION[kind].file).is_file():
+            require_published(INCEPTION[kind])  # whose message says how to get them
     for file, what in needed.items():
         if not Path(resource(file)).is_file():
             raise ValueError(
@@ -100,7 +106,7 @@ try:
     check_counts()
     check_plans()
     check_files()
-except ValueError as error:
+except (DamagedFile, ValueError) as error:
     raise WorkflowError(str(error)) from None
 
 RUN = path_pattern()
@@ -108,6 +114,18 @@ RUNS = [RUN.format(**node) for node in NODES]
 MODELS = sorted({node["model"] for node in NODES})
 MORSE_MODELS = sorted({node["model"] for node in NODES if node["method"] == "morse"})
 CURVES = sorted({(node["model"], node["task"], node["sampler"]) for node in NODES})
+
+
+def trains_dot(model):
+    return CARDS["model"][model]["dot"]["source"] == "train"
+
+
+# What the training of each shipped Dot took, where its card says so.
+TRAININGS = {
+    model: CARDS["model"][model]["dot"]["trained"]
+    for model in MORSE_MODELS
+    if not trains_dot(model) and "trained" in CARDS["model"][model]["dot"]
+}
 
 
 wildcard_constraints:
@@ -161,7 +179,8 @@ def dash_card(wildcards):
 
 def dot_recipe(wildcards):
     """What Dot's training needs: its form and recipe, not what plans and loading need."""
-    apart, dot = ("source", "file", "sha256", "ratio"), model_card(wildcards)["dot"]
+    apart = ("source", "file", "sha256", "ratio", "trained")
+    dot = model_card(wildcards)["dot"]
     return dash_card(wildcards) | {
         "dot": {key: value for key, value in dot.items() if key not in apart}
     }
@@ -177,7 +196,11 @@ def morse_card(wildcards):
     """What runs of Dash and Dot need."""
     dot = model_card(wildcards)["dot"]
     return dash_card(wildcards) | {
-        "dot": {key: value for key, value in dot.items() if key != "training"}
+        "dot": {
+            key: value
+            for key, value in dot.items()
+            if key not in ("training", "trained")
+        }
     }
 
 

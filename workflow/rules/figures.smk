@@ -1,4 +1,5 @@
 # Tables and images -> figures, the notebook.
+VECTOR = ["svg", "pdf"]  # beside each PNG
 GRIDS = [
     (model, task, sampler) for model, task, sampler in CURVES if model in MORSE_MODELS
 ]
@@ -41,7 +42,11 @@ rule curves:
             caption="../report/speedup.rst",
             labels={"cost": "both"},
         ),
-        svg="<results>/figures/curves-lsd.svg",
+        vector=collect(
+            "<results>/figures/{figure}.{kind}",
+            figure=["curves-lsd", "curves-wall", "speedup"],
+            kind=VECTOR,
+        ),
     log:
         "<results>/logs/curves.log",
     conda:
@@ -62,6 +67,11 @@ rule image_grid:
             category="Images",
             caption="../report/grid.rst",
             labels={"model": "{model}", "task": "{task}", "sampler": "{sampler}"},
+        ),
+        vector=collect(
+            "<results>/figures/grids/{model}/{task}/{sampler}.{kind}",
+            kind=VECTOR,
+            allow_missing=True,
         ),
     log:
         "<results>/logs/image_grid/{model}/{task}/{sampler}.log",
@@ -84,6 +94,11 @@ rule explained_figure:
             category="Dot",
             caption="../report/explained.rst",
             labels={"model": "{model}"},
+        ),
+        vector=collect(
+            "<results>/figures/explained/{model}.{kind}",
+            kind=VECTOR,
+            allow_missing=True,
         ),
     log:
         "<results>/logs/explained_figure/{model}.log",

@@ -103,6 +103,7 @@ rule latency:
     params:
         card=morse_card,
         settings=config["latency"],
+        execution=config["execution"],
         device=config["device"],
     script:
         "../scripts/measure_latency.py"

@@ -49,6 +49,7 @@ rule sample:
         shards=config["shards"],
         batch_size=config["batch_size"],
         device=config["device"],
+        execution=config["execution"],
     script:
         "../scripts/sample.py"
 
@@ -96,6 +97,7 @@ rule record:
         policy=plan_policy,
         images=config["images"],
         grid_images=config["grid_images"],
+        execution=config["execution"],
     script:
         "../scripts/record.py"
 
@@ -130,10 +132,18 @@ rule runs_table:
             else []
         ),
         latencies=collect("<results>/latency/{model}.json", model=MORSE_MODELS),
+        trainings=[
+            f"<results>/dot/{model}.json"
+            for model in MORSE_MODELS
+            if trains_dot(model)
+        ],
     output:
         runs="<results>/tables/runs.csv",
         speedup="<results>/tables/speedup.csv",
         summary="<results>/tables/summary.csv",
+        jackknife="<results>/tables/jackknife.csv",
+        latency="<results>/tables/latency.csv",
+        costs="<results>/tables/costs.csv",
     log:
         "<results>/logs/runs_table.log",
     localrule: True
@@ -142,11 +152,13 @@ rule runs_table:
     params:
         max_quality=config["quality"]["max_quality"],
         saturation=config["quality"]["saturation"],
+        margin=config["quality"]["margin"],
+        trained=TRAININGS,
     script:
         "../scripts/tables.py"
 
 
 rule tables:
     input:
-        collect("<results>/tables/{table}.csv", table=["runs", "speedup", "summary"]),
+        rules.runs_table.output,
     localrule: True

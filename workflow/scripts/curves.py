@@ -9,6 +9,6 @@ with job(snakemake):
 
     files, outputs = snakemake.input, snakemake.output
     runs, speedups = pd.read_csv(files.runs), pd.read_csv(files.speedup)
-    plots.save(plots.quality_curves(runs, speedups, "lsd", "Quality against time budget"), [outputs.lsd, outputs.svg])
-    plots.save(plots.quality_curves(runs, speedups, "seconds_per_image", "Quality against wall-clock"), [outputs.wall])
-    plots.save(plots.speedup_against_budget(speedups, "Speedup at equal quality"), [outputs.speedup])
+    plots.save(plots.quality_curves(runs, speedups, "lsd", "Quality against time budget"), plots.formats(outputs.lsd))
+    plots.save(plots.quality_curves(runs, speedups, "seconds_per_image", "Quality against wall-clock"), plots.formats(outputs.wall))
+    plots.save(plots.speedup_against_budget(speedups, "Speedup at equal quality"), plots.formats(outputs.speedup))

@@ -9,4 +9,4 @@ with job(snakemake):
     record = read_json(snakemake.input.record)
     cells = np.array(record["explained"], dtype=float)
     title = f"What Dot explains, {record['model']}: {record['overall']:.2f} over all"
-    plots.save(plots.residual_heatmap(cells, record["s_edges"], record["gap_edges"], title), [snakemake.output.figure])
+    plots.save(plots.residual_heatmap(cells, record["s_edges"], record["gap_edges"], title), plots.formats(snakemake.output.figure))

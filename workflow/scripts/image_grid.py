@@ -11,4 +11,4 @@ with job(snakemake):
         with open_npz(path, "file of images", "delete it and run again") as file:
             rows.append((f"{caption} LSD", file["images"]))
     node = snakemake.wildcards
-    plots.save(plots.image_grid(rows, f"{node.model}, {node.sampler}: the same noise in each column"), [snakemake.output.grid])
+    plots.save(plots.image_grid(rows, f"{node.model}, {node.sampler}: the same noise in each column"), plots.formats(snakemake.output.grid))

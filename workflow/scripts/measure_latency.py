@@ -1,16 +1,32 @@
-"""How fast Dash and Dot are on this machine."""
+"""How fast Dash and Dot are on this machine, and how large."""
+
+from itertools import product
 
 from adapter import device_name, device_of, job, write_json
 
 with job(snakemake):
-    from morse.latency import measure
+    from morse.latency import flops, measure
     from morse.provenance import provenance
-    from morse.zoo import load_dash, load_dot
+    from morse.zoo import load_dash, load_dot, memory_format, own_parameters
 
     config, files = snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     dot = load_dot(config.card, dash, files.dot)
-    made = measure(dash, dot, dash.shape, config.settings["batch_size"], config.settings["repetitions"], device)
-    record = {"model": snakemake.wildcards.model} | made.record() | {"provenance": provenance(device_name(device))}
+    executions = dict.fromkeys([config.execution, *config.settings["executions"]])  # the run's own first: its N counts
+    made = [
+        measure(dash, dot, dash.shape, batch_size, config.settings["repetitions"], device, execution).record()
+        for execution, batch_size in product(executions, config.settings["batch_sizes"])
+    ]
+    of_dash, of_dot = flops(dash, dot, dash.shape, device)
+    record = {
+        "model": snakemake.wildcards.model,
+        "scale": config.card["scale"],
+        "ratio": made[0]["ratio"],
+        "measurements": made,
+        "flops": {"dash": of_dash, "dot": of_dot},
+        "parameters": {"dash": sum(p.numel() for p in dash.network.parameters()), "dot_own": own_parameters(config.card)},
+        "memory_format": str(memory_format(device)).removeprefix("torch."),
+        "provenance": provenance(device_name(device)),
+    }
     write_json(record, snakemake.output.record)

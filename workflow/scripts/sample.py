@@ -4,16 +4,17 @@ from adapter import device_of, job, read_json
 
 with job(snakemake):
     from morse.budget import dash_plan, fixed_plan, morse_plan, read_plan
+    from morse.execution import executable
     from morse.predictors import DashOnly, Morse
     from morse.samplers import make_sampler
-    from morse.sampling import sample
+    from morse.sampling import batch_sizes, sample
     from morse.shards import bounds, save_shard
     from morse.zoo import load_dash, load_dot
 
     node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
-    budget = int(node.budget)
+    budget, run_dash = int(node.budget), executable(dash, config.execution)
     if node.method == "morse":
         ratio = config.card["dot"]["ratio"]
         if config.policy["name"] == "auto":
@@ -22,12 +23,13 @@ with job(snakemake):
             plan = fixed_plan(budget, ratio, **config.policy["settings"])
         else:
             plan = morse_plan(budget, ratio, **config.policy["settings"])
-        predictor = Morse(dash, load_dot(config.card, dash, files.dot), plan)
+        predictor = Morse(run_dash, executable(load_dot(config.card, dash, files.dot), config.execution), plan)
     else:
         plan = dash_plan(budget)
-        predictor = DashOnly(dash)
+        predictor = DashOnly(run_dash)
     sampler = make_sampler(config.sampler, dash.schedule, len(plan.dash))
     first, count = bounds(config.images, config.shards, int(node.shard))
     caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
-    shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption)
+    warm_up = [2] if config.execution == "eager" else batch_sizes(count, config.batch_size)
+    shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption, warm_up)
     save_shard(shard, snakemake.output.shard)

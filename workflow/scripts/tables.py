@@ -6,8 +6,12 @@ from pathlib import Path
 from adapter import job, read_json
 
 with job(snakemake):
+    from morse.costs import cost_table, latency_table
     from morse.files import write_atomically
-    from morse.results import check_one_code, runs_table, speedup_summary, speedup_table
+    from morse.jackknife import jackknife_table
+    from morse.lossless import with_lossless
+    from morse.results import check_one_code, runs_table
+    from morse.speedup import speedup_draws, speedup_summary, speedup_table
 
     files, outputs = snakemake.input, snakemake.output
     latencies = {record["model"]: record for record in map(read_json, files.latencies)}
@@ -17,7 +21,20 @@ with job(snakemake):
     runs = runs_table(records, latencies)
     if warning := check_one_code(runs):
         print(f"warning: {warning}", file=sys.stderr)
-    speedups = speedup_table(runs, snakemake.params.saturation)
-    tables = {outputs.runs: runs, outputs.speedup: speedups, outputs.summary: speedup_summary(speedups, snakemake.params.max_quality)}
+    jackknife = jackknife_table(records)
+    speedups = speedup_table(runs, jackknife, snakemake.params.saturation)
+    speedups = with_lossless(speedups, runs, jackknife, snakemake.params.margin)
+    trainings = dict(snakemake.params.trained)
+    for path in files.trainings:
+        made = read_json(path)
+        trainings[Path(path).stem] = {"seconds": made["seconds"], "hardware": made["provenance"]["device"]}
+    tables = {
+        outputs.runs: runs,
+        outputs.speedup: speedups,
+        outputs.summary: speedup_summary(speedups, snakemake.params.max_quality, speedup_draws(runs, jackknife)),
+        outputs.jackknife: jackknife,
+        outputs.latency: latency_table(latencies.values()),
+        outputs.costs: cost_table(runs, speedups, trainings),
+    }
     for path, table in tables.items():
         write_atomically(lambda temporary, table=table: table.to_csv(temporary, index=False), Path(path))

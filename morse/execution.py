@@ -1,0 +1,56 @@
+"""How networks run: eagerly, compiled, or compiled and replayed as CUDA graphs.
+
+A small network such as Dot is bound by the launch of its kernels on a fast GPU, not by its arithmetic; compiling and graphs take that
+overhead away, more of Dot's time than of Dash's, so that the ratio N rises towards that of the FLOPs. Whatever is chosen holds for
+both networks, and baselines run with it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+Network = Callable[..., Tensor]
+"""Dash or Dot, on tensors alone."""
+
+EXECUTIONS = ("eager", "compiled", "cuda-graphs")
+
+
+def executable(network: Network, execution: str) -> Network:
+    """The network as ``execution`` of :data:`EXECUTIONS` runs it; compiling happens at the first call with a shape.
+
+    Compiled kernels round differently from eager ones, by some 1e-6 of the output, so images are not the same bits.
+
+    Raises:
+        ValueError: for an unknown execution, or CUDA graphs without a GPU.
+    """
+    if execution not in EXECUTIONS:
+        raise ValueError(f"execution: {execution} is none of {', '.join(EXECUTIONS)}")
+    if execution == "eager":
+        return network
+    if execution == "compiled":
+        return torch.compile(_function(network), dynamic=False)
+    if not torch.cuda.is_available():
+        raise ValueError("execution: cuda-graphs, but torch finds no GPU here; set execution: compiled or eager")
+    return _replayed(torch.compile(_function(network), dynamic=False, mode="reduce-overhead"))
+
+
+def _function(network: Network) -> Network:
+    """A plain function, as torch.compile wants it."""
+
+    def run(*inputs: Tensor) -> Tensor:
+        return network(*inputs)
+
+    return run
+
+
+def _replayed(graph: Network) -> Network:
+    """A network whose outputs outlive the next call, which overwrites a graph's memory; samplers keep several estimates."""
+
+    def run(*inputs: Tensor) -> Tensor:
+        torch.compiler.cudagraph_mark_step_begin()
+        return graph(*inputs).clone()
+
+    return run

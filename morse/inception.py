@@ -1,0 +1,95 @@
+"""Inception's features as clean-fid's three modes compute them: the field's FID, from arrays in memory.
+
+A FID says little without its mode: the resize to 299 x 299 alone moves it by whole points (Parmar et al., arXiv 2104.11222). Papers
+report ``legacy_tensorflow``. The weights must lie on disk already (:mod:`morse.weights`); nothing is downloaded here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from morse.features import UINT8_RULE, Extractor
+from morse.files import sha256
+from morse.statistics import DIMENSIONS, LABELS
+from morse.weights import INCEPTION, require_published
+
+SIDE = 299
+BATCH = 50
+
+
+def to_inception(images: Tensor) -> Tensor:
+    """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, H, W) in 0..255, grey repeated.
+
+    This is clean-fid's mode ``legacy_tensorflow``: the resize to 299 x 299 is TensorFlow's and happens inside the network.
+    """
+    return images.float().expand(-1, 3, -1, -1)
+
+
+def resized_clean(images: Tensor) -> Tensor:
+    """:func:`to_inception`, then clean-fid's resize: Pillow's antialiased bicubic of each channel in float32, clipped."""
+    from cleanfid.resize import build_resizer
+
+    resize = build_resizer("clean")
+    resized = [resize(image) for image in to_inception(images).permute(0, 2, 3, 1).cpu().numpy()]
+    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(images.device)
+
+
+def resized_legacy_pytorch(images: Tensor) -> Tensor:
+    """:func:`to_inception`, then pytorch-fid's old resize: bilinear without antialiasing, clipped."""
+    return functional.interpolate(to_inception(images), (SIDE, SIDE), mode="bilinear", align_corners=False).clamp(0, 255)
+
+
+def legacy_tensorflow(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
+    """Mode ``legacy_tensorflow``.
+
+    Args:
+        settings: optionally ``sha256``, that the weights must have instead of the published ones.
+
+    Raises:
+        DamagedFile: for absent or altered weights; one line that names the file and the mend.
+    """
+    return _torchscript("inception", settings, to_inception, device)
+
+
+def clean(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
+    """Mode ``clean``, otherwise as :func:`legacy_tensorflow`."""
+    return _torchscript("inception-clean", settings, resized_clean, device)
+
+
+def _torchscript(name: str, settings: Mapping[str, Any], prepare: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:
+    path = require_published(INCEPTION[name], settings.get("sha256"))
+
+    from cleanfid.inception_torchscript import InceptionV3W  # here, as the mini scale has no use for clean-fid
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*torch.jit.load.*")
+        network = InceptionV3W(str(path.parent), download=False, resize_inside=prepare is to_inception).eval().to(device)
+    return _extractor(name, sha256(path), lambda images: network(prepare(images)), device)
+
+
+def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
+    """Mode ``legacy_pytorch``, with pytorch-fid's weights, otherwise as :func:`legacy_tensorflow`."""
+    name = "inception-legacy-pytorch"
+    path = require_published(INCEPTION[name], settings.get("sha256"))
+
+    from cleanfid import inception_pytorch
+
+    def from_disk(url: str, **_: Any) -> dict[str, Tensor]:
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+    with warnings.catch_warnings(), patch.object(inception_pytorch, "load_state_dict_from_url", from_disk):
+        warnings.simplefilter("ignore")  # torchvision's, of old arguments
+        network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval().to(device)
+    return _extractor(name, sha256(path), lambda images: network(resized_legacy_pytorch(images) / 255)[0][..., 0, 0], device)
+
+
+def _extractor(name: str, weights: str, embed: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:
+    return Extractor(name, LABELS[name], DIMENSIONS[name], f"{name}/{weights}/{UINT8_RULE}", embed, device, batch_size=BATCH)

@@ -1,0 +1,61 @@
+"""What Dot costs, from numbers that can be followed by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from morse.costs import COST_COLUMNS, LATENCY_COLUMNS, cost_table, latency_table
+from morse.results import RUN_COLUMNS
+from morse.speedup import SPEEDUP_COLUMNS
+
+KEY = {"model": "twin", "task": "shapes", "sampler": "ddim"}
+TRAINING = {"twin": {"seconds": 1000.0, "hardware": "a GPU"}}
+
+
+def tables(speedup=2.0, censored=""):
+    runs = [
+        KEY
+        | {"method": method, "budget": 10, "seed": seed, "seconds_per_image": 0.5 + 0.1 * seed, "memory": memory + seed, "device": "cpu"}
+        for method, memory in (("baseline", 100.0), ("morse", 150.0))
+        for seed in (0, 1)
+    ]
+    speedups = [KEY | {"budget": 10, "scale": "mini", "speedup_wall": speedup, "censored_wall": censored}]
+    return pd.DataFrame(runs, columns=RUN_COLUMNS), pd.DataFrame(speedups, columns=SPEEDUP_COLUMNS)
+
+
+def test_dot_has_paid_when_the_seconds_saved_are_those_of_its_training():
+    row = cost_table(*tables(), TRAINING).iloc[0]
+    assert (row["seconds_per_image"], row["baseline_seconds_per_image"]) == pytest.approx((0.55, 1.1))
+    assert row["break_even_images"] == np.ceil(1000.0 / 0.55)
+    assert (row["trained_on"], row["sampled_on"]) == ("a GPU", "cpu")
+    assert (row["memory"], row["baseline_memory"]) == (151.0, 101.0)
+
+
+@pytest.mark.parametrize(("speedup", "censored"), [(0.9, ""), (1.0, ""), (2.0, "below"), (np.nan, np.nan)])
+def test_what_saves_nothing_never_pays(speedup, censored):
+    assert np.isnan(cost_table(*tables(speedup, censored), TRAINING)["break_even_images"][0])
+
+
+def test_an_unknown_training_leaves_blanks():
+    row = cost_table(*tables(), {}).iloc[0]
+    assert np.isnan(row["break_even_images"]) and row["saved_per_image"] == pytest.approx(0.55)
+
+
+def test_without_morse_there_are_no_costs():
+    runs, speedups = tables()
+    assert list(cost_table(runs, speedups.iloc[:0], {}).columns) == COST_COLUMNS
+
+
+def test_latency_has_a_row_for_each_measurement():
+    made = {"execution": "eager", "dash_seconds": 0.6, "dot_seconds": 0.1, "ratio": 6.0, "ratio_interval": [5.9, 6.2], "threads": 2}
+    record = {
+        "model": "twin", "scale": "mini", "ratio": 6.0, "measurements": [made | {"batch_size": 100}, made | {"batch_size": 20}],
+        "flops": {"dash": 14_000_000, "dot": 2_000_000}, "parameters": {"dash": 50, "dot_own": 10},
+        "memory_format": "channels_last", "provenance": {"device": "a processor"},
+    }  # fmt: skip
+    table = latency_table([record])
+    assert list(table.columns) == LATENCY_COLUMNS and table["batch_size"].tolist() == [20, 100]
+    row = table.iloc[0]
+    assert (row["ratio"], row["ratio_low"], row["ratio_high"], row["ratio_flops"]) == (6.0, 5.9, 6.2, 7.0)
+    assert (row["dash_gflops"], row["dot_own_parameters"], row["device"]) == (0.014, 10, "a processor")
+    assert (row["execution"], row["threads"], row["memory_format"]) == ("eager", 2, "channels_last")

@@ -1,0 +1,22 @@
+# `snakemake --cores 1 published_weights` fetches what others publish, the only step that uses the network; no run depends on it.
+PUBLISHED = {weights.file: weights for weights in INCEPTION.values()}
+
+
+rule published_weights:
+    input:
+        [str(directory() / file) for file in PUBLISHED],
+    localrule: True
+
+
+rule fetch_weights:
+    output:
+        str(directory() / "{file}"),
+    log:
+        "<results>/logs/fetch_weights/{file}.log",
+    wildcard_constraints:
+        file="|".join(map(re.escape, PUBLISHED)),
+    localrule: True
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/fetch_weights.py"
