@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from morse.features import UINT8_RULE, Extractor
-from morse.files import require, sha256
+from morse.files import require
 from morse.statistics import DIMENSIONS, LABELS
 
 NAME = "efficientnet-lite0"
@@ -51,4 +51,4 @@ def efficientnet_lite0(settings: Mapping[str, Any], device: torch.device | str =
     def embed(images: Tensor) -> Tensor:
         return network.extract_features(prepare(images)).mean((2, 3))
 
-    return Extractor(NAME, LABELS[NAME], DIMENSIONS[NAME], f"{NAME}/{sha256(path)}/{UINT8_RULE}", embed, device, batch_size=100)
+    return Extractor(NAME, LABELS[NAME], DIMENSIONS[NAME], f"{NAME}/{WEIGHTS_SHA256}/{UINT8_RULE}", embed, device, batch_size=100)

@@ -18,10 +18,11 @@ Network = Callable[..., Tensor]
 EXECUTIONS = ("eager", "compiled", "cuda-graphs")
 
 
-def executable(network: Network, execution: str) -> Network:
-    """The network as ``execution`` of :data:`EXECUTIONS` runs it; compiling happens at the first call with a shape.
+def executable(network: Network, execution: str, device: torch.device | str = "cpu") -> Network:
+    """The network as ``execution`` of :data:`EXECUTIONS` runs it on a device; compiling happens at the first call with a shape.
 
-    Compiled kernels round differently from eager ones, by some 1e-6 of the output, so images are not the same bits.
+    Compiled kernels round differently from eager ones, by some 1e-6 of the output, so images are not the same bits. Each shape and
+    memory layout is compiled anew; where torch would give up and run eagerly it raises instead.
 
     Raises:
         ValueError: for an unknown execution, or CUDA graphs without a GPU.
@@ -30,10 +31,12 @@ def executable(network: Network, execution: str) -> Network:
         raise ValueError(f"execution: {execution} is none of {', '.join(EXECUTIONS)}")
     if execution == "eager":
         return network
+    torch._dynamo.config.recompile_limit = 64
+    torch._dynamo.config.fail_on_recompile_limit_hit = True
     if execution == "compiled":
         return torch.compile(_function(network), dynamic=False)
-    if not torch.cuda.is_available():
-        raise ValueError("execution: cuda-graphs, but torch finds no GPU here; set execution: compiled or eager")
+    if torch.device(device).type != "cuda":
+        raise ValueError(f"execution: cuda-graphs needs a GPU, and the networks are on {device}; set execution: compiled or eager")
     return _replayed(torch.compile(_function(network), dynamic=False, mode="reduce-overhead"))
 
 

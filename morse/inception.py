@@ -17,7 +17,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from morse.features import UINT8_RULE, Extractor
-from morse.files import sha256
 from morse.statistics import DIMENSIONS, LABELS
 from morse.weights import INCEPTION, require_published
 
@@ -65,20 +64,22 @@ def clean(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Ex
 
 
 def _torchscript(name: str, settings: Mapping[str, Any], prepare: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:
-    path = require_published(INCEPTION[name], settings.get("sha256"))
+    weights = settings.get("sha256", INCEPTION[name].sha256)
+    path = require_published(INCEPTION[name], weights)
 
     from cleanfid.inception_torchscript import InceptionV3W  # here, as the mini scale has no use for clean-fid
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.load.*")
         network = InceptionV3W(str(path.parent), download=False, resize_inside=prepare is to_inception).eval().to(device)
-    return _extractor(name, sha256(path), lambda images: network(prepare(images)), device)
+    return _extractor(name, weights, lambda images: network(prepare(images)), device)
 
 
 def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
     """Mode ``legacy_pytorch``, with pytorch-fid's weights, otherwise as :func:`legacy_tensorflow`."""
     name = "inception-legacy-pytorch"
-    path = require_published(INCEPTION[name], settings.get("sha256"))
+    weights = settings.get("sha256", INCEPTION[name].sha256)
+    path = require_published(INCEPTION[name], weights)
 
     from cleanfid import inception_pytorch
 
@@ -88,7 +89,7 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
     with warnings.catch_warnings(), patch.object(inception_pytorch, "load_state_dict_from_url", from_disk):
         warnings.simplefilter("ignore")  # torchvision's, of old arguments
         network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval().to(device)
-    return _extractor(name, sha256(path), lambda images: network(resized_legacy_pytorch(images) / 255)[0][..., 0, 0], device)
+    return _extractor(name, weights, lambda images: network(resized_legacy_pytorch(images) / 255)[0][..., 0, 0], device)
 
 
 def _extractor(name: str, weights: str, embed: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:

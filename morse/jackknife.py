@@ -36,6 +36,13 @@ def jackknife_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS).sort_values([*NODE, "group"], ignore_index=True)
 
 
+def degrees_of_freedom(factor: pd.DataFrame) -> float:
+    """Of the variances that :func:`error_factor` estimates: groups less one of each seed; infinite where they are the records' own."""
+    if factor.columns.nlevels == 1:
+        return np.inf
+    return factor.shape[1] - factor.columns.get_level_values("seed").nunique()
+
+
 def error_factor(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None) -> pd.DataFrame:
     """A matrix A, a row for each (method, budget) of one curve, for which A A^T is the covariance of the qualities averaged over seeds.
 

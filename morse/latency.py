@@ -3,8 +3,9 @@ r"""How long a step of Dash and a step of Dot take, hence the ratio N.
 .. math:: N = \mathrm{latency(Dash)} / \mathrm{latency(Dot)}
 
 Both are timed in turn, A B A B, so that a machine whose speed drifts slows both alike, and N is the median of the ratios of
-neighbours. Warm-up calls come first, compiling with them. On a GPU each measurement waits for the device. The ratio of the two
-networks' FLOPs is what N would be if time were arithmetic alone.
+neighbours; its interval is of these calls, and does not hold how a machine differs from day to day. Warm-up calls come first,
+compiling with them. On a GPU each measurement waits for the device. The ratio of the two networks' FLOPs is what N would be if time
+were arithmetic alone.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from tqdm import tqdm
 
 from morse.execution import executable
@@ -99,7 +100,7 @@ def measure(
         execution: of both networks (:data:`morse.execution.EXECUTIONS`); ``warm_up_seconds`` holds the compiling.
     """
     x, s, t = _inputs(shape, batch_size, device)
-    run_dash, run_dot = executable(dash, execution), executable(dot, execution)
+    run_dash, run_dot = (executable(network, execution, device) for network in (dash, dot))
     calls = (lambda: run_dash(x, t)), (lambda: run_dot(x, x, x, s, t))
     pairs = []
     for _ in tqdm(range(WARM_UP + repetitions), desc=f"latency of Dash and Dot, {execution}, batch size {batch_size}", mininterval=2):
@@ -124,6 +125,14 @@ def measure(
     )
 
 
+def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
+    return sdpa_flop_count(query, key, value)
+
+
+ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
+"""PyTorch counts attention's kernels on GPUs only."""
+
+
 @torch.no_grad()
 def flops(dash: DashFunction, dot: DotFunction, shape: tuple[int, ...], device: str = "cpu") -> tuple[int, int]:
     """FLOPs of a call of Dash and of one of Dot for one image, as PyTorch counts them.
@@ -133,7 +142,7 @@ def flops(dash: DashFunction, dot: DotFunction, shape: tuple[int, ...], device: 
     x, s, t = _inputs(shape, 1, device)
     counts = []
     for call in (lambda: dash(x, t)), (lambda: dot(x, x, x, s, t)):
-        with FlopCounterMode(display=False) as counter:
+        with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
             call()
         counts.append(counter.get_total_flops())
     return counts[0], counts[1]

@@ -20,7 +20,7 @@ import pandas as pd
 NODE = ["model", "task", "sampler", "method", "budget", "seed"]
 POINT = NODE[:-1]
 CURVE = NODE[:3]
-SAME = ["scale", "images", "metric", "extractor"]
+SAME = ["scale", "images", "metric", "extractor", "execution"]
 SECONDARY = (
     "kid", "kid_se", "frechet_infinity", "frechet_infinity_se",
     "precision", "precision_se", "recall", "density", "density_se", "coverage",
@@ -44,7 +44,7 @@ def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) 
         raise ValueError(f"{_name(node)} called Dot {dot} times without the ratio N of its plan")
     return {
         **{key: node[key] for key in NODE},
-        **{key: record[key] for key in ("scale", "images", "seconds", "memory")},
+        **{key: record[key] for key in ("scale", "images", "seconds", "memory", "execution")},
         "metric": quality["label"], "extractor": quality["extractor"], "reference": quality["reference"],
         "quality": quality["value"], "quality_se": quality["standard_error"],
         "dash_calls": dash, "dot_calls": dot, "ratio_nominal": nominal, "ratio_measured": measured,
@@ -79,7 +79,7 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
 
     Raises:
         ValueError: for duplicate nodes, a node over its nominal budget, a quality or standard error that is no number, or
-            runs of one (model, task) that cannot be compared: another scale, image count, metric, extractor or reference.
+            runs of one (model, task) that cannot be compared: another scale, image count, metric, extractor, execution or reference.
     """
     table = pd.DataFrame([_row(record, latencies) for record in records], columns=[*RUN_COLUMNS, "reference"])
     table = table.astype({key: float for key in ("quality", "quality_se", "ratio_nominal", "ratio_measured", "memory", *SECONDARY)})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from morse.jackknife import error_factor
+from morse.jackknife import degrees_of_freedom, error_factor
 from morse.results import CURVE, average_seeds
 
 CLOCKS = {"lsd": "", "seconds_per_image": "_wall"}
@@ -107,6 +107,8 @@ def _speedups(baseline: pd.DataFrame, morse: pd.DataFrame, factor: pd.DataFrame,
     """One clock's speedups of the P Morse points of one curve, (1 + DRAWS, P), the estimates first; and their censoring, (P,)."""
     rng = np.random.default_rng(0)  # anew for each curve and clock, so that no curve's interval depends on another's
     normal = rng.standard_normal((DRAWS, factor.shape[1]))
+    if np.isfinite(degrees := degrees_of_freedom(factor)):  # Student's t: a variance from few groups is uncertain itself
+        normal *= np.sqrt(degrees / rng.chisquare(degrees, (DRAWS, 1)))
     baseline = baseline.sort_values(clock)
     curves, targets = _log_draws(baseline, factor, normal), _log_draws(morse, factor, normal)
     log_cost, censored = _invert(np.log(baseline[clock].to_numpy()), curves[:, None, :], targets)
@@ -153,8 +155,9 @@ def speedup_table(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None, tol
     ``speedup = cost of the baseline at Morse's quality / Morse's cost`` (:func:`equal_quality_cost` on the averages over
     seeds); the columns with ``wall`` take seconds per image as cost, the others LSD. A censored speedup is a bound: the true
     one is larger ("above") or smaller ("below"). The intervals are the 2.5 and 97.5 percentiles of 2000 seeded draws of both
-    curves, normal in log quality, with the errors and correlations of :func:`morse.jackknife.error_factor`. Draws that leave the range
-    of the baseline count with the edge's value, and costs are taken as exact.
+    curves in log quality, Student's t with the errors and correlations of :func:`morse.jackknife.error_factor`. Draws that leave the
+    range of the baseline count with the edge's value, and costs are taken as exact. They are of one Dash and one Dot: another training
+    seed would move both curves, by how much is not measured here.
 
     ``difference`` is Morse's quality less the baseline's at the same budget (below 0: Morse is better), its error paired like the
     intervals. ``ceiling`` is what a perfect Dot would reach: it gives Dash's own estimates, so a run is the baseline's with as many
@@ -202,7 +205,8 @@ def speedup_summary(
     "above" count with their bound, so the mean is a lower bound too (``lower_bound``); points censored "below" do not count
     (``excluded``), which flatters Morse: show their number beside the mean. Rows differ in their ``band``: "all" has every point,
     "before saturation" those of budgets at which the baseline's curve still falls (none where it never does), and with ``max_quality``
-    a third those of that quality or better. Columns with ``_wall`` are of the wall-clock.
+    a third those of that quality or better. Columns with ``_wall`` are of the wall-clock. The interval of a lower bound is that of the
+    bound.
 
     Args:
         draws: those of :func:`speedup_draws`, made of the same runs as the table.

@@ -87,8 +87,9 @@ def speedup_text(speedups: pd.DataFrame) -> pd.DataFrame:
         table[heading] = _rows(speedups, with_interval, *columns, f"censored{suffix}")
     table["saturated"] = speedups["saturated"].map({True: "yes", False: "no"})
     table["no worse than (LSD)"] = speedups["lossless_budget"].map(number)
-    lossless = speedups["lossless_speedup"]
-    table["lossless speedup"] = lossless.where(lossless > 1.0).map(number)
+    lossless = speedups["lossless_speedup"] > 1.0
+    table["lossless speedup"] = speedups["lossless_speedup"].where(lossless).map(number)
+    table["lossless speedup wall-clock"] = speedups["lossless_speedup_wall"].where(lossless).map(number)
     return table
 
 
@@ -108,6 +109,7 @@ def summary_text(summary: pd.DataFrame) -> pd.DataFrame:
 def latency_text(latencies: pd.DataFrame) -> pd.DataFrame:
     """The measurements of N (:data:`morse.costs.LATENCY_COLUMNS`) as text, of a batch in milliseconds."""
     table = _renamed(latencies, ["model", "scale", "device", "execution", "batch_size"])
+    table["counts"] = latencies["counts"].map({True: "yes", False: ""})
     for network in ("dash", "dot"):
         table[f"{network} (ms)"] = (1000.0 * latencies[f"{network}_seconds"]).map(number)
     no_bound = latencies.assign(bound="")
@@ -119,9 +121,13 @@ def latency_text(latencies: pd.DataFrame) -> pd.DataFrame:
 
 def costs_text(costs: pd.DataFrame) -> pd.DataFrame:
     """What Dot costs (:data:`morse.costs.COST_COLUMNS`) as text; memory in megabytes."""
-    table = _renamed(costs, ["model", "task", "sampler", "budget", "scale", "seconds_per_image", "saved_per_image", "training_seconds"])
+    table = _renamed(
+        costs, ["model", "task", "sampler", "budget", "scale", "seconds_per_image", "equal_quality_seconds", "training_seconds"]
+    )
     table["trained on"] = costs["trained_on"].fillna("")
-    table["pays from image"] = costs["break_even_images"].map(number)
+    # A bound of the speedup from below is one of the images from above.
+    turned = costs.assign(bound=costs["censored"].map({"above": "below", "below": "above"}).fillna(""))
+    table["pays from image"] = _rows(turned, with_interval, "break_even_images", "break_even_low", "break_even_high", "bound")
     for heading, column in (("memory (MB)", "memory"), ("baseline memory (MB)", "baseline_memory")):
         table[heading] = (costs[column] / 1e6).round().map(number)
     return table

@@ -37,6 +37,7 @@ _PYTORCH = Published(
 )
 INCEPTION = {"inception": _TORCHSCRIPT, "inception-clean": _TORCHSCRIPT, "inception-legacy-pytorch": _PYTORCH}
 """Extractor -> the weights it loads. Their names and addresses are those in clean-fid."""
+PUBLISHED = {weights.file: weights for weights in INCEPTION.values()}
 
 
 def directory() -> Path:
@@ -44,21 +45,35 @@ def directory() -> Path:
     return Path(os.environ.get(VARIABLE) or DEFAULT_DIRECTORY)
 
 
-def require_published(weights: Published, expected: str | None = None) -> Path:
-    """The path of published weights on this machine, once its SHA-256 is right.
-
-    Args:
-        expected: another SHA-256 than the published one.
+def require_present(weights: Published) -> Path:
+    """The path of published weights on this machine, once it exists; :func:`require_published` looks into it.
 
     Raises:
         DamagedFile: one line that names the file, the folder and the mend.
     """
-    path, mend = directory() / weights.file, f"run `snakemake --cores 1 published_weights`, or get {weights.url}"
+    path = directory() / weights.file
     if not path.is_file():
         place = f"{VARIABLE} is {directory()}" if os.environ.get(VARIABLE) else f"{VARIABLE} is not set, so {directory()}/ was searched"
-        raise DamagedFile(f"weights {weights.file} are missing ({place}); {mend}")
-    if (found := sha256(path)) != (expected := expected or weights.sha256):
-        raise DamagedFile(f"weights {path} have sha256 {found}, expected {expected}; delete them and {mend}")
+        raise DamagedFile(f"weights {weights.file} are missing ({place}); {_mend(weights)}")
+    return path
+
+
+def _mend(weights: Published) -> str:
+    return f"run `snakemake --cores 1 published_weights`, or get {weights.url}"
+
+
+def require_published(weights: Published, expected: str) -> Path:
+    """The path of published weights on this machine, once its SHA-256 is right.
+
+    Args:
+        expected: the SHA-256 it must have, as a rule the published one.
+
+    Raises:
+        DamagedFile: one line that names the file, the folder and the mend.
+    """
+    path = require_present(weights)
+    if (found := sha256(path)) != expected:
+        raise DamagedFile(f"weights {path} have sha256 {found}, expected {expected}; delete them and {_mend(weights)}")
     return path
 
 

@@ -7,6 +7,7 @@ import pytest
 from morse.costs import COST_COLUMNS, LATENCY_COLUMNS, cost_table, latency_table
 from morse.results import RUN_COLUMNS
 from morse.speedup import SPEEDUP_COLUMNS
+from morse.tables import costs_text
 
 KEY = {"model": "twin", "task": "shapes", "sampler": "ddim"}
 TRAINING = {"twin": {"seconds": 1000.0, "hardware": "a GPU"}}
@@ -20,25 +21,40 @@ def tables(speedup=2.0, censored=""):
         for seed in (0, 1)
     ]
     speedups = [KEY | {"budget": 10, "scale": "mini", "speedup_wall": speedup, "censored_wall": censored}]
+    speedups[0] |= {"speedup_wall_low": 0.9 * speedup, "speedup_wall_high": 1.1 * speedup}
     return pd.DataFrame(runs, columns=RUN_COLUMNS), pd.DataFrame(speedups, columns=SPEEDUP_COLUMNS)
 
 
 def test_dot_has_paid_when_the_seconds_saved_are_those_of_its_training():
     row = cost_table(*tables(), TRAINING).iloc[0]
-    assert (row["seconds_per_image"], row["baseline_seconds_per_image"]) == pytest.approx((0.55, 1.1))
+    assert (row["seconds_per_image"], row["equal_quality_seconds"]) == pytest.approx((0.55, 1.1))
     assert row["break_even_images"] == np.ceil(1000.0 / 0.55)
+    assert (row["break_even_low"], row["break_even_high"]) == (np.ceil(1000.0 / 0.55 / 1.2), np.ceil(1000.0 / 0.55 / 0.8))
     assert (row["trained_on"], row["sampled_on"]) == ("a GPU", "cpu")
     assert (row["memory"], row["baseline_memory"]) == (151.0, 101.0)
 
 
-@pytest.mark.parametrize(("speedup", "censored"), [(0.9, ""), (1.0, ""), (2.0, "below"), (np.nan, np.nan)])
-def test_what_saves_nothing_never_pays(speedup, censored):
-    assert np.isnan(cost_table(*tables(speedup, censored), TRAINING)["break_even_images"][0])
+@pytest.mark.parametrize("speedup", [0.9, 1.0])
+def test_what_saves_nothing_never_pays_but_might(speedup):
+    row = cost_table(*tables(speedup), TRAINING).iloc[0]
+    assert row["break_even_images"] == np.inf == row["break_even_high"]
+    assert (row["break_even_low"] == np.inf) == (speedup == 0.9)  # 1.1 times that is below 1 still
+
+
+@pytest.mark.parametrize(
+    ("speedup", "censored", "images", "text"),
+    [(2.0, "above", 1819.0, "<= 1819"), (2.0, "below", 1819.0, ">= 1819"), (0.9, "above", np.nan, ""), (np.nan, np.nan, np.nan, "")],
+)
+def test_bounds_of_the_speedup_are_bounds_of_the_images(speedup, censored, images, text):
+    table = cost_table(*tables(speedup, censored), TRAINING)
+    np.testing.assert_equal(table["break_even_images"][0], images)
+    assert np.isnan(table["break_even_low"][0])
+    assert costs_text(table)["pays from image"].tolist() == [text]
 
 
 def test_an_unknown_training_leaves_blanks():
     row = cost_table(*tables(), {}).iloc[0]
-    assert np.isnan(row["break_even_images"]) and row["saved_per_image"] == pytest.approx(0.55)
+    assert np.isnan(row["break_even_images"]) and row["equal_quality_seconds"] == pytest.approx(1.1)
 
 
 def test_without_morse_there_are_no_costs():

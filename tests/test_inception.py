@@ -95,6 +95,8 @@ def test_modes_have_labels_and_identities_of_their_own(extractor):
     made = [extractor(kind) for kind in INCEPTION]
     assert [one.label for one in made] == ["FID", "FID (clean)", "FID (legacy PyTorch)"]
     assert len({one.identity for one in made}) == 3 and all(one.dim == 2048 for one in made)
+    legacy, clean, _ = (one(images()) for one in made)
+    assert np.abs(legacy - clean).max() > 1e-2  # the resize matters, so the comparison with clean-fid can tell
 
 
 @pytest.mark.parametrize("kind", INCEPTION)

@@ -102,3 +102,13 @@ def test_flops_are_two_for_each_multiply_add_of_an_image():
     wide, narrow = torch.nn.Conv2d(3, 12, 3, padding=1), torch.nn.Conv2d(9, 2, 1)
     found = flops(lambda x, t: wide(x), lambda x_s, x_t, eps_s, s, t: narrow(torch.cat([x_s, x_t, eps_s], 1)), (3, 8, 8))
     assert found == (2 * 12 * 3 * 9 * 64, 2 * 2 * 9 * 64)
+
+
+def test_flops_of_attention_are_counted_on_every_device():
+    queries = torch.randn(1, 2, 64, 16)  # (B, heads, positions, width)
+
+    def attention(x, t):
+        return torch.nn.functional.scaled_dot_product_attention(queries, queries, queries)
+
+    found, _ = flops(attention, lambda *inputs: inputs[0], (3, 8, 8))
+    assert found == 2 * (2 * 2 * 64 * 64 * 16)  # two products of 64 x 16 x 64 for each head

@@ -28,13 +28,17 @@ def test_luck_that_both_share_drops_out():
     assert not decided(3.9, 4.0, [1.0, 0.0], [0.0, 1.0])
 
 
-def test_a_morse_that_is_worse_by_the_margin_passes_in_one_run_of_twenty():
-    rng, passed, trials = np.random.default_rng(0), 0, 4000
-    factor = np.array([[0.10, 0.05], [0.08, -0.04]])
+@pytest.mark.parametrize("groups", [4, 20])
+def test_a_morse_that_is_worse_by_the_margin_passes_in_one_run_of_twenty(groups):
+    """Means over groups in the place of distances: their jackknife is exact, so that the level is the test's own."""
+    rng, passed, trials = np.random.default_rng(0), 0, 3000
+    truth = np.array([4.0 * (1 + MARGIN), 4.0])
     for _ in range(trials):
-        morse, baseline = np.array([4.0 * (1 + MARGIN), 4.0]) + factor @ rng.standard_normal(2)
-        passed += decided(morse, baseline, *factor)
-    assert 0.04 < passed / trials < 0.06
+        values = truth[:, None] + np.array([[0.3, 0.2], [0.4, -0.1]]) @ rng.standard_normal((2, groups))
+        without = (values.sum(axis=1, keepdims=True) - values) / (groups - 1)
+        factor = np.sqrt((groups - 1) / groups) * (without - without.mean(axis=1, keepdims=True))
+        passed += not_inferior(*values.mean(axis=1), *factor, MARGIN, groups - 1)
+    assert 0.035 < passed / trials < 0.065
 
 
 def shown(qualities, morse):
@@ -49,6 +53,8 @@ def test_the_largest_budget_in_an_unbroken_row_counts():
     row = shown([9.0, 6.0, 2.0, 7.0], 5.0).iloc[0]
     assert row["lossless_budget"] == 10.0  # not 40, behind a failure
     assert row["lossless_speedup"] == pytest.approx(10.0 / row["lsd"])
+    assert row["lossless_speedup_wall"] == pytest.approx(1.0)  # 10 calls of half a second, and 5 + 40 / 8
+    assert row["margin"] == MARGIN
 
 
 def test_a_morse_that_beats_nothing_has_no_budget():
@@ -68,4 +74,4 @@ def test_pairing_comes_from_the_jackknife():
 def test_a_table_without_points_gains_the_columns():
     runs = table([record()])
     empty = with_lossless(speedup_table(runs), runs, None, MARGIN)
-    assert {"lossless_budget", "lossless_speedup"} <= set(empty.columns) and empty.empty
+    assert {"lossless_budget", "lossless_speedup", "lossless_speedup_wall", "margin"} <= set(empty.columns) and empty.empty

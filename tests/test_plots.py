@@ -20,6 +20,7 @@ def record(sampler, method, budget, seed, quality, ratio=8):
         "ratio": ratio if dot else None,
         "seconds": 0.5 * budget,
         "memory": None,
+        "execution": "eager",
         "quality": {"label": "Fréchet distance", "extractor": "small", "value": quality, "standard_error": 0.01, "reference": "aa"},
         "provenance": {"commit": "c0ffee", "dirty": False, "device": "cpu", "code": "v1"},
     }

@@ -42,6 +42,7 @@ def test_a_dirty_tree_shows_in_the_commit():
         ([record(), record(seed=1, reference="bb")], "differ in reference: aa, bb"),
         ([record(), record(seed=1, images=200)], "differ in images: 100, 200"),
         ([record(), record(seed=1, scale="paper")], "differ in scale"),
+        ([record(), record(seed=1, execution="compiled")], "differ in execution: compiled, eager"),
         ([record(quality=float("nan"))], "not a positive number"),
         ([record(se=None)], "not a positive number"),
         ([record("baseline", 10, 0, 5, 5)], "without the ratio N"),

@@ -9,7 +9,7 @@ from morse.features import UINT8_RULE
 from morse.predictors import Calls, DashOnly, Morse
 from morse.samplers import SAMPLERS
 from morse.samplers.ddim import DDIM
-from morse.sampling import draw, sample, to_uint8, trajectory
+from morse.sampling import batch_sizes, draw, sample, to_uint8, trajectory
 from morse.seeds import generator
 
 SHAPE = (1, 4, 4)
@@ -91,6 +91,24 @@ def test_calls_are_counted_an_image(schedule, gaussian):
     assert (shard.plan, shard.device) == ("D" * CALLS, None)
     assert shard.seconds > 0
     assert 10_000_000 < shard.memory < 1e12  # bytes, of a process that has loaded torch
+
+
+def test_sizes_of_batches_are_warmed_up_before_the_clock():
+    assert [batch_sizes(250, 100), batch_sizes(200, 100), batch_sizes(60, 100)] == [[100, 50], [100], [60]]
+
+
+@pytest.mark.parametrize("warm_up", [[2], [3, 1, 3, 1]])
+def test_warming_up_changes_no_image(schedule, gaussian, warm_up):
+    sizes = []
+
+    def counted(x, t):
+        sizes.append(len(x))
+        return gaussian(x, t)
+
+    sampler = DDIM(schedule, 1)
+    made = sample(DashOnly(counted), sampler, SHAPE, 0, 0, 4, 3, warm_up=warm_up)
+    assert sizes == [*warm_up, 3, 1]
+    assert np.array_equal(made.images, sample(DashOnly(gaussian), sampler, SHAPE, 0, 0, 4, 3).images)
 
 
 def test_a_plan_shorter_than_the_run_is_an_error(schedule, gaussian):

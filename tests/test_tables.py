@@ -108,7 +108,10 @@ def speedups():
     row |= {"quality": 5.637, "baseline_quality": 9.587, "difference": -3.95, "difference_se": 0.264, "ceiling": 1.8}
     row |= {"speedup": 1.5016, "speedup_low": 0.9485, "speedup_high": 4.7514}
     wall = {"speedup_wall": 1.593, "speedup_wall_low": 1.09, "speedup_wall_high": 5.18}
-    lossless = [{"lossless_budget": 8.0, "lossless_speedup": 1.316}, {"lossless_budget": 6.0, "lossless_speedup": 0.987}]
+    lossless = [
+        {"lossless_budget": 8.0, "lossless_speedup": 1.316, "lossless_speedup_wall": 0.91},
+        {"lossless_budget": 6.0, "lossless_speedup": 0.987, "lossless_speedup_wall": 1.1},
+    ]
     points = [row | wall | {"budget": 6, "censored": "", "censored_wall": "below"}, row | {"budget": 12, "censored": "above"}]
     points = [point | shown for point, shown in zip(points, lossless, strict=True)]
     return pd.DataFrame(points, columns=[*SPEEDUP_COLUMNS, *lossless[0]])
@@ -124,6 +127,7 @@ def test_speedups_are_marked_where_they_are_bounds_whether_from_memory_or_csv(tm
         assert text["saturated"].tolist() == ["no", "no"] and text["scale"].tolist() == ["mini", "mini"]
         assert text["no worse than (LSD)"].tolist() == ["8", "6"]
         assert text["lossless speedup"].tolist() == ["1.32", ""]  # no acceleration is lossless that is none
+        assert text["lossless speedup wall-clock"].tolist() == ["0.910", ""]
 
 
 def test_runs_and_summary_say_scale_and_metric():

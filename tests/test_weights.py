@@ -5,7 +5,7 @@ from hashlib import sha256
 import pytest
 
 from morse.files import DamagedFile
-from morse.weights import INCEPTION, Published, directory, fetch, require_published
+from morse.weights import INCEPTION, Published, directory, fetch, require_present, require_published
 
 CONTENT = b"weights" * 1000
 
@@ -20,7 +20,7 @@ def published(tmp_path):
 def test_fetched_weights_are_the_published_ones(published, tmp_path, monkeypatch):
     monkeypatch.setenv("MORSE_WEIGHTS", str(tmp_path / "store"))
     fetch(published, directory() / published.file)
-    assert require_published(published).read_bytes() == CONTENT
+    assert require_published(published, published.sha256).read_bytes() == CONTENT
 
 
 def test_other_bytes_leave_nothing_behind(published, tmp_path):
@@ -47,7 +47,7 @@ def test_absent_weights_are_one_line_with_file_folder_and_mend(tmp_path, monkeyp
         monkeypatch.setenv("MORSE_WEIGHTS", value)
     for weights in set(INCEPTION.values()):
         with pytest.raises(DamagedFile) as error:
-            require_published(weights)
+            require_present(weights)
         message = str(error.value)
         assert message.startswith(f"weights {weights.file} are missing ({place}); run `snakemake") and weights.url in message
         assert "\n" not in message

@@ -169,6 +169,14 @@ def test_a_killed_run_resumes_to_the_same_images(finished, tmp_path):
     assert not list((tmp_path / "results").rglob("*.partial"))
 
 
+INCEPTION = {"tasks": {"fashion-mnist": {"extractor": {"kind": "inception"}}}}
+
+
+def test_published_weights_can_be_fetched_for_the_configuration_that_lacks_them(tmp_path):
+    jobs = planned(tmp_path, "published_weights", configs=config_file(tmp_path, overrides=INCEPTION))
+    assert jobs["fetch_weights"] == 2 and "sample" not in jobs
+
+
 def assert_stops_with(made, message):
     """The run failed, and one line says why."""
     assert made.returncode != 0
@@ -192,6 +200,10 @@ def assert_stops_with(made, message):
             {"overrides": {"models": {"cifar10-ddpm-mini": {"dash": {"file": "resources/zoo/lost"}}}}},
             "resources/zoo/lost is missing; restore",
         ),
+        ({"execution": "fast"}, "execution: 'fast' is not one of"),
+        ({"execution": "cuda-graphs", "device": "cpu"}, "execution: cuda-graphs needs a GPU; set device: cuda, or another execution"),
+        ({"overrides": INCEPTION}, "weights inception-2015-12-05.pt are missing (MORSE_WEIGHTS is not set, so weights/ was searched); run"),
+        ({"overrides": {"tasks": {"fashion-mnist": {"extractor": {"kind": "incepton"}}}}}, "'incepton'; did you mean 'inception'?"),
     ],
 )
 def test_a_faulty_configuration_stops_with_one_line(tmp_path, changes, message):

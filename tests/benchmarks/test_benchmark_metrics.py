@@ -58,7 +58,7 @@ def test_frechet_distance_to_a_reference_that_is_decomposed_already(benchmark):
     benchmark.pedantic(lambda: distance(*second), rounds=1)
 
 
-@pytest.mark.benchmark(group="merging the statistics of 50 shards")
+@pytest.mark.benchmark(group="merging the statistics of shards")
 @pytest.mark.parametrize(("dim", "groups"), [(64, 20), (2048, 2)])
 def test_merging(benchmark, dim, groups):
     rng = np.random.default_rng(0)

@@ -9,11 +9,11 @@ from snakemake.utils import update_config
 from morse.budget import morse_plan
 from morse.files import DamagedFile
 from morse.matrix import METHODS, check, nodes, path_pattern
-from morse.registry import unknown
+from morse.registry import require_known, unknown
 from morse.secondary_metrics import least_images
 from morse.statistics import DIMENSIONS
 from morse.validation import read_yaml, validate
-from morse.weights import INCEPTION, directory, require_published
+from morse.weights import INCEPTION, PUBLISHED, directory, require_present
 
 ROOT = Path(workflow.basedir)
 
@@ -54,8 +54,12 @@ def check_files():
                 f"extractor of {node['task']}"
             )
         kind = task["extractor"]["kind"]
-        if kind in INCEPTION and not (directory() / INCEPTION[kind].file).is_file():
-            require_published(INCEPTION[kind])  # whose message says how to get them
+        require_known(f"feature extractor of {node['task']}", [kind], DIMENSIONS)
+        if (
+            kind in INCEPTION
+            and "published_weights" not in workflow.dag_settings.targets
+        ):
+            require_present(INCEPTION[kind])
     for file, what in needed.items():
         if not Path(resource(file)).is_file():
             raise ValueError(
@@ -80,6 +84,15 @@ def check_plans():
         )
 
 
+def check_execution():
+    """Without a GPU it would show only after Dot was trained."""
+    wanted = {config["execution"], *config["latency"]["executions"]}
+    if "cuda-graphs" in wanted and config["device"] == "cpu":
+        raise ValueError(
+            "configuration: execution: cuda-graphs needs a GPU; set device: cuda, or another execution"
+        )
+
+
 def check_counts():
     if config["images"] < max(config["shards"], 2 * config["quality"]["groups"]):
         raise ValueError(
@@ -100,12 +113,13 @@ def check_counts():
 
 try:
     validate(config, schema("config"), "configuration")
+    check_execution()
     CARDS = {kind: read_cards(kind) for kind in ("model", "task", "sampler")}
     NODES = nodes(config["experiments"])
     check(NODES, CARDS)
+    check_files()
     check_counts()
     check_plans()
-    check_files()
 except (DamagedFile, ValueError) as error:
     raise WorkflowError(str(error)) from None
 

@@ -103,6 +103,7 @@ rule latency:
     params:
         card=morse_card,
         settings=config["latency"],
+        batch_size=config["batch_size"],
         execution=config["execution"],
         device=config["device"],
     script:

@@ -1,5 +1,4 @@
 # `snakemake --cores 1 published_weights` fetches what others publish, the only step that uses the network; no run depends on it.
-PUBLISHED = {weights.file: weights for weights in INCEPTION.values()}
 
 
 rule published_weights:

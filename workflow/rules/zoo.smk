@@ -14,6 +14,12 @@ rule zoo:
     localrule: True
 
 
+def zoo_recipe(wildcards):
+    """What Dash's training needs of the card."""
+    needed = ("family", "unet", "schedule", "training")
+    return {key: model_card(wildcards)[key] for key in needed}
+
+
 rule zoo_dash:
     output:
         weights="<results>/zoo/{model}/dash.safetensors",
@@ -26,7 +32,7 @@ rule zoo_dash:
     resources:
         gpu=1,
     params:
-        card=model_card,
+        card=zoo_recipe,
         data=lambda wildcards: data_settings(model_card(wildcards)["training"]["data"]),
         device=config["device"],
     script:

@@ -5,7 +5,6 @@ from pathlib import Path
 from adapter import job
 
 with job(snakemake):
-    from morse.weights import INCEPTION, fetch
+    from morse.weights import PUBLISHED, fetch
 
-    published = {weights.file: weights for weights in INCEPTION.values()}
-    fetch(published[snakemake.wildcards.file], Path(snakemake.output[0]))
+    fetch(PUBLISHED[snakemake.wildcards.file], Path(snakemake.output[0]))

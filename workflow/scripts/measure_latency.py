@@ -13,10 +13,12 @@ with job(snakemake):
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     dot = load_dot(config.card, dash, files.dot)
-    executions = dict.fromkeys([config.execution, *config.settings["executions"]])  # the run's own first: its N counts
+    # The run's own first: its N counts.
+    executions = dict.fromkeys([config.execution, *config.settings["executions"]])
+    batch_sizes = dict.fromkeys([config.batch_size, *config.settings["batch_sizes"]])
     made = [
         measure(dash, dot, dash.shape, batch_size, config.settings["repetitions"], device, execution).record()
-        for execution, batch_size in product(executions, config.settings["batch_sizes"])
+        for execution, batch_size in product(executions, batch_sizes)
     ]
     of_dash, of_dot = flops(dash, dot, dash.shape, device)
     record = {

@@ -14,7 +14,7 @@ with job(snakemake):
     node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
-    budget, run_dash = int(node.budget), executable(dash, config.execution)
+    budget, run_dash = int(node.budget), executable(dash, config.execution, device)
     if node.method == "morse":
         ratio = config.card["dot"]["ratio"]
         if config.policy["name"] == "auto":
@@ -23,13 +23,16 @@ with job(snakemake):
             plan = fixed_plan(budget, ratio, **config.policy["settings"])
         else:
             plan = morse_plan(budget, ratio, **config.policy["settings"])
-        predictor = Morse(run_dash, executable(load_dot(config.card, dash, files.dot), config.execution), plan)
+        dot = load_dot(config.card, dash, files.dot)
+        predictor = Morse(run_dash, executable(dot, config.execution, device), plan)
     else:
         plan = dash_plan(budget)
         predictor = DashOnly(run_dash)
     sampler = make_sampler(config.sampler, dash.schedule, len(plan.dash))
     first, count = bounds(config.images, config.shards, int(node.shard))
     caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
-    warm_up = [2] if config.execution == "eager" else batch_sizes(count, config.batch_size)
+    # A run compiles at its first call and records its graph at the second.
+    rounds = {"eager": 0, "compiled": 1, "cuda-graphs": 3}[config.execution]
+    warm_up = rounds * batch_sizes(count, config.batch_size) or [2]
     shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption, warm_up)
     save_shard(shard, snakemake.output.shard)
