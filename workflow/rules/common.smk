@@ -189,6 +189,12 @@ def dash_card(wildcards):
     return {key: model_card(wildcards)[key] for key in needed}
 
 
+def zoo_recipe(wildcards):
+    """What Dash's training needs of the card."""
+    needed = ("family", "unet", "schedule", "training")
+    return {key: model_card(wildcards)[key] for key in needed}
+
+
 def dot_recipe(wildcards):
     """What Dot's training needs: its form and recipe, not what plans and loading need."""
     apart = ("source", "file", "sha256", "ratio", "trained")

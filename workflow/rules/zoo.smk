@@ -14,12 +14,6 @@ rule zoo:
     localrule: True
 
 
-def zoo_recipe(wildcards):
-    """What Dash's training needs of the card."""
-    needed = ("family", "unet", "schedule", "training")
-    return {key: model_card(wildcards)[key] for key in needed}
-
-
 rule zoo_dash:
     output:
         weights="<results>/zoo/{model}/dash.safetensors",
