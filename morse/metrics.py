@@ -45,9 +45,7 @@ def frechet_distance(mean_1: np.ndarray, cov_1: np.ndarray, mean_2: np.ndarray, 
 def distance_from(mean_1: np.ndarray, cov_1: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
     """The distance as a function of the second Gaussian, with the work on the first done once."""
     _check(mean_1, cov_1)
-    values, vectors = np.linalg.eigh(cov_1)
-    kept = values > _rounding(values)
-    root = vectors[:, kept] * np.sqrt(values[kept])  # (D, rank), root root^T = cov_1
+    root = _root(cov_1)
 
     def distance(mean_2: np.ndarray, cov_2: np.ndarray) -> float:
         _check(mean_2, cov_2)
@@ -59,6 +57,16 @@ def distance_from(mean_1: np.ndarray, cov_1: np.ndarray) -> Callable[[np.ndarray
         return max(0.0, float(squared))
 
     return distance
+
+
+def _root(cov: np.ndarray) -> np.ndarray:
+    """(D, rank) with root root^T = cov: Cholesky's, or where the covariance is deficient, and Cholesky fails, from eigenvectors."""
+    try:
+        return np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(cov)
+        kept = values > _rounding(values)
+        return vectors[:, kept] * np.sqrt(values[kept])
 
 
 def _rounding(eigenvalues: np.ndarray) -> float:

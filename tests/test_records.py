@@ -63,10 +63,11 @@ def test_record_depends_neither_on_the_cut_into_shards_nor_on_their_order():
 
 
 def test_the_table_of_runs_reads_every_record():
-    morse = record(*parts()) | {"provenance": provenance()}
+    added = {"execution": "eager", "provenance": provenance()}  # by the workflow
+    morse = record(*parts()) | added
     shards, of_shards = parts()
     shards = [replace(shard, plan="DDDDDD") for shard in shards]
-    base = record(shards, of_shards, node=NODE | {"method": "baseline"}, ratio=None) | {"provenance": provenance()}
+    base = record(shards, of_shards, node=NODE | {"method": "baseline"}, ratio=None) | added
     table = runs_table([morse, base], {"twin": {"ratio": 6.0}})
     assert list(table.columns) == RUN_COLUMNS
     assert table["lsd"].tolist() == [6.0, 3 + 15 / 6.0] and table["lsd_nominal"].tolist() == [6.0, 6.0]
