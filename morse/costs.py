@@ -67,13 +67,9 @@ def cost_table(runs: pd.DataFrame, speedups: pd.DataFrame, trainings: Mapping[st
     if speedups.empty:
         return pd.DataFrame(columns=COST_COLUMNS)
     point = [*CURVE, "budget"]
-    of_morse, of_dash = (
-        runs[runs["method"] == method]
-        .groupby(point)
-        .agg(seconds_per_image=("seconds_per_image", "mean"), memory=("memory", "max"), sampled_on=("device", "first"))
-        for method in ("morse", "baseline")
-    )
-    table = speedups.join(of_morse, on=point).join(of_dash[["memory"]].add_prefix("baseline_"), on=point)
+    of_morse, of_dash = (runs[runs["method"] == method].groupby(point) for method in ("morse", "baseline"))
+    costs = of_morse.agg(seconds_per_image=("seconds_per_image", "mean"), memory=("memory", "max"), sampled_on=("device", "first"))
+    table = speedups.join(costs, on=point).join(of_dash["memory"].max().rename("baseline_memory"), on=point)
     table["equal_quality_seconds"] = table["seconds_per_image"] * table["speedup_wall"].astype(float)
     table["censored"] = table["censored_wall"]
     table["training_seconds"] = table["model"].map({model: made["seconds"] for model, made in trainings.items()}).astype(float)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from morse.features import UINT8_RULE, Extractor
+from morse.features import UINT8_RULE, Extractor, to_rgb
 from morse.files import require
 from morse.statistics import DIMENSIONS, LABELS
 
@@ -24,8 +24,7 @@ WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77
 def prepare(images: Tensor) -> Tensor:
     """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, 224, 224): bicubic with antialiasing, then (x - 127) / 128 as the Lite models were
     trained (TensorFlow's tpu repository, models/official/efficientnet/lite)."""
-    x = images.float().expand(-1, 3, -1, -1)
-    x = functional.interpolate(x, (SIDE, SIDE), mode="bicubic", align_corners=False, antialias=True).clamp(0, 255)
+    x = functional.interpolate(to_rgb(images), (SIDE, SIDE), mode="bicubic", align_corners=False, antialias=True).clamp(0, 255)
     return (x - 127.0) / 128.0
 
 

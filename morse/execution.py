@@ -15,7 +15,8 @@ from torch import Tensor
 Network = Callable[..., Tensor]
 """Dash or Dot, on tensors alone."""
 
-EXECUTIONS = ("eager", "compiled", "cuda-graphs")
+EXECUTIONS = {"eager": 0, "compiled": 1, "cuda-graphs": 3}
+"""Execution -> runs at each batch size that come before the clock: the first call compiles, and a later one records the graph."""
 
 
 def executable(network: Network, execution: str, device: torch.device | str = "cpu") -> Network:

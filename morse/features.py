@@ -79,6 +79,11 @@ def load_extractor(settings: Mapping[str, Any], device: torch.device | str = "cp
     return EXTRACTORS[settings["kind"]](settings, device)
 
 
+def to_rgb(images: Tensor) -> Tensor:
+    """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, H, W) in 0..255, grey repeated."""
+    return images.float().expand(-1, 3, -1, -1)
+
+
 class SmallClassifier(nn.Module):
     """A small CNN for 1 x 32 x 32 images in [-1, 1]: 286,506 parameters, 7 million multiply-adds an image.
 

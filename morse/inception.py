@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from morse.features import UINT8_RULE, Extractor
+from morse.features import UINT8_RULE, Extractor, to_rgb
 from morse.statistics import DIMENSIONS, LABELS
 from morse.weights import INCEPTION, require_published
 
@@ -24,30 +25,22 @@ SIDE = 299
 BATCH = 50
 
 
-def to_inception(images: Tensor) -> Tensor:
-    """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, H, W) in 0..255, grey repeated.
-
-    This is clean-fid's mode ``legacy_tensorflow``: the resize to 299 x 299 is TensorFlow's and happens inside the network.
-    """
-    return images.float().expand(-1, 3, -1, -1)
-
-
 def resized_clean(images: Tensor) -> Tensor:
-    """:func:`to_inception`, then clean-fid's resize: Pillow's antialiased bicubic of each channel in float32, clipped."""
+    """Three channels, then clean-fid's resize: Pillow's antialiased bicubic of each channel in float32, clipped."""
     from cleanfid.resize import build_resizer
 
     resize = build_resizer("clean")
-    resized = [resize(image) for image in to_inception(images).permute(0, 2, 3, 1).cpu().numpy()]
+    resized = [resize(image) for image in to_rgb(images).permute(0, 2, 3, 1).cpu().numpy()]
     return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).to(images.device)
 
 
 def resized_legacy_pytorch(images: Tensor) -> Tensor:
-    """:func:`to_inception`, then pytorch-fid's old resize: bilinear without antialiasing, clipped."""
-    return functional.interpolate(to_inception(images), (SIDE, SIDE), mode="bilinear", align_corners=False).clamp(0, 255)
+    """Three channels, then pytorch-fid's old resize: bilinear without antialiasing, clipped."""
+    return functional.interpolate(to_rgb(images), (SIDE, SIDE), mode="bilinear", align_corners=False).clamp(0, 255)
 
 
 def legacy_tensorflow(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """Mode ``legacy_tensorflow``.
+    """Mode ``legacy_tensorflow``: the resize to 299 x 299 is TensorFlow's and happens inside the network.
 
     Args:
         settings: optionally ``sha256``, that the weights must have instead of the published ones.
@@ -55,7 +48,7 @@ def legacy_tensorflow(settings: Mapping[str, Any], device: torch.device | str = 
     Raises:
         DamagedFile: for absent or altered weights; one line that names the file and the mend.
     """
-    return _torchscript("inception", settings, to_inception, device)
+    return _torchscript("inception", settings, to_rgb, device)
 
 
 def clean(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
@@ -64,22 +57,20 @@ def clean(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Ex
 
 
 def _torchscript(name: str, settings: Mapping[str, Any], prepare: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:
-    weights = settings.get("sha256", INCEPTION[name].sha256)
-    path = require_published(INCEPTION[name], weights)
+    path, weights = _weights(name, settings)
 
     from cleanfid.inception_torchscript import InceptionV3W  # here, as the mini scale has no use for clean-fid
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.load.*")
-        network = InceptionV3W(str(path.parent), download=False, resize_inside=prepare is to_inception).eval().to(device)
+        network = InceptionV3W(str(path.parent), download=False, resize_inside=prepare is to_rgb).eval().to(device)
     return _extractor(name, weights, lambda images: network(prepare(images)), device)
 
 
 def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
     """Mode ``legacy_pytorch``, with pytorch-fid's weights, otherwise as :func:`legacy_tensorflow`."""
     name = "inception-legacy-pytorch"
-    weights = settings.get("sha256", INCEPTION[name].sha256)
-    path = require_published(INCEPTION[name], weights)
+    path, weights = _weights(name, settings)
 
     from cleanfid import inception_pytorch
 
@@ -90,6 +81,12 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
         warnings.simplefilter("ignore")  # torchvision's, of old arguments
         network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval().to(device)
     return _extractor(name, weights, lambda images: network(resized_legacy_pytorch(images) / 255)[0][..., 0, 0], device)
+
+
+def _weights(name: str, settings: Mapping[str, Any]) -> tuple[Path, str]:
+    """The extractor's file and the SHA-256 that it was found to have."""
+    expected = settings.get("sha256", INCEPTION[name].sha256)
+    return require_published(INCEPTION[name], expected), expected
 
 
 def _extractor(name: str, weights: str, embed: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:

@@ -41,13 +41,18 @@ def read_cards(kind):
     return cards
 
 
+def trains_dot(model):
+    """Whether the run trains the model's Dot, instead of loading the shipped one."""
+    return CARDS["model"][model]["dot"]["source"] == "train"
+
+
 def check_files():
     """What the experiments load must be there; a damaged file shows when its hash is checked, on loading."""
     needed = {}
     for node in NODES:
         model, task = CARDS["model"][node["model"]], CARDS["task"][node["task"]]
         needed[model["dash"]["file"]] = f"Dash of {node['model']}"
-        if node["method"] == "morse" and model["dot"]["source"] == "shipped":
+        if node["method"] == "morse" and not trains_dot(node["model"]):
             needed[model["dot"]["file"]] = f"Dot of {node['model']}"
         needed[task["data"]["file"]] = f"data of {node['task']}"
         if "weights" in task["extractor"]:
@@ -128,10 +133,6 @@ MORSE_MODELS = sorted({node["model"] for node in NODES if node["method"] == "mor
 CURVES = sorted({(node["model"], node["task"], node["sampler"]) for node in NODES})
 
 
-def trains_dot(model):
-    return CARDS["model"][model]["dot"]["source"] == "train"
-
-
 # What the training of each shipped Dot took, where its card says so.
 TRAININGS = {
     model: CARDS["model"][model]["dot"]["trained"]
@@ -160,18 +161,18 @@ def dash_weights(wildcards):
 
 def dot_weights(wildcards):
     """The shipped file, or the one that this run trains."""
-    dot = model_card(wildcards)["dot"]
     return (
-        resource(dot["file"])
-        if dot["source"] == "shipped"
-        else f"<results>/dot/{wildcards.model}.safetensors"
+        f"<results>/dot/{wildcards.model}.safetensors"
+        if trains_dot(wildcards.model)
+        else resource(model_card(wildcards)["dot"]["file"])
     )
 
 
 def dot_sha256(wildcards):
     """What the card says of the shipped file; a trained one has no hash beforehand."""
-    dot = model_card(wildcards)["dot"]
-    return dot["sha256"] if dot["source"] == "shipped" else None
+    return (
+        None if trains_dot(wildcards.model) else model_card(wildcards)["dot"]["sha256"]
+    )
 
 
 def prepared_dot(wildcards):

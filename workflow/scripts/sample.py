@@ -4,7 +4,7 @@ from adapter import device_of, job, read_json
 
 with job(snakemake):
     from morse.budget import dash_plan, fixed_plan, morse_plan, read_plan
-    from morse.execution import executable
+    from morse.execution import EXECUTIONS, executable
     from morse.predictors import DashOnly, Morse
     from morse.samplers import make_sampler
     from morse.sampling import batch_sizes, sample
@@ -31,8 +31,6 @@ with job(snakemake):
     sampler = make_sampler(config.sampler, dash.schedule, len(plan.dash))
     first, count = bounds(config.images, config.shards, int(node.shard))
     caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
-    # A run compiles at its first call and records its graph at the second.
-    rounds = {"eager": 0, "compiled": 1, "cuda-graphs": 3}[config.execution]
-    warm_up = rounds * batch_sizes(count, config.batch_size) or [2]
+    warm_up = EXECUTIONS[config.execution] * batch_sizes(count, config.batch_size) or [2]
     shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption, warm_up)
     save_shard(shard, snakemake.output.shard)
