@@ -11,6 +11,7 @@ A run of the baseline spends a budget of n LSD on n calls of Dash. Morse gives k
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 MIN_MORSE_BUDGET = 2
@@ -128,6 +129,10 @@ def fixed_plan(budget: int, ratio: float, dots: int) -> Plan:
         calls.append(len(calls) % (dots + 1) == 0)
         spent = sum(calls) + (len(calls) - sum(calls)) / ratio
     return Plan(tuple(calls[:-1]), ratio)
+
+
+POLICIES: dict[str, Callable[..., Plan]] = {"paper": morse_plan, "fixed": fixed_plan}
+"""Name in the configuration -> function of (budget, ratio, its settings); one more, ``auto``, searches (:mod:`morse.planning`)."""
 
 
 def _check(budget: int, ratio: float) -> None:

@@ -131,17 +131,37 @@ def _ratio(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], ch
     return None if ratios.empty else Measured(float(ratios.median()))
 
 
+def _dot_size(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
+    """Parameters of Dot's own, in millions."""
+    sizes = runs["dot_own_parameters"].dropna()
+    return None if sizes.empty else Measured(float(sizes.iloc[0]) / 1e6)
+
+
+def _training_hours(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
+    """Of Dot, where it was trained on the claim's hardware: hours of another kind are another number."""
+    trained = runs[runs["trained_on"].astype(str).str.contains(check["hardware"], regex=False)]
+    return None if trained.empty else Measured(float(trained["training_seconds"].iloc[0]) / 3600.0)
+
+
 MEASURES: dict[str, Callable[..., Measured | None]] = {
     "mean_speedup": _mean_speedup,
     "best_speedup": _best_speedup,
     "speedup": _speedup,
     "quality": _quality,
     "ratio": _ratio,
+    "dot_size": _dot_size,
+    "training_hours": _training_hours,
 }
 """A check's ``measure`` -> (runs, speedups, cell, check) -> the number, or None where no run gives it. Both hold the cell's rows only."""
 
 
-def judge(claims: Sequence[Mapping[str, Any]], runs: pd.DataFrame, speedups: pd.DataFrame) -> pd.DataFrame:
+def judge(
+    claims: Sequence[Mapping[str, Any]],
+    runs: pd.DataFrame,
+    speedups: pd.DataFrame,
+    latencies: pd.DataFrame | None = None,
+    costs: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Verdicts on all claims: one row for each claim and cell, for each task of the twin where it alone was run.
 
     * "reproduced": the number is in the claimed range, widened by the tolerance.
@@ -153,15 +173,25 @@ def judge(claims: Sequence[Mapping[str, Any]], runs: pd.DataFrame, speedups: pd.
         claims: of :func:`read_claims`.
         runs: columns :data:`morse.results.RUN_COLUMNS`.
         speedups: columns :data:`morse.speedup.SPEEDUP_COLUMNS`.
+        latencies, costs: the tables of :mod:`morse.costs`, for claims about Dot's size and training; None: these are not run.
 
     Returns:
         columns :data:`CLAIM_COLUMNS`, numbers NaN where there are none.
     """
+    runs = _with_models(runs, latencies, ["dot_own_parameters"])
+    runs = _with_models(runs, costs, ["training_seconds", "trained_on"])
     rows = [row for claim in claims for cell in claim["cells"] for row in _judge_cell(claim, cell, runs, speedups)]
     table = pd.DataFrame(rows, columns=CLAIM_COLUMNS)
     numbers = ["expected_low", "expected_high", "tolerance", "ours", "deviation", "twin"]
     words = [name for name in CLAIM_COLUMNS if name not in numbers]
     return table.astype(dict.fromkeys(numbers, float)).assign(**table[words].astype(object).fillna(""))
+
+
+def _with_models(runs: pd.DataFrame, table: pd.DataFrame | None, columns: Sequence[str]) -> pd.DataFrame:
+    """The runs with what another table says of their models, the same in each of its rows; NaN where it says nothing."""
+    if table is None:
+        return runs.assign(**dict.fromkeys(columns, np.nan))
+    return runs.join(table.groupby("model")[list(columns)].first(), on="model")
 
 
 def _judge_cell(claim: Mapping[str, Any], cell: Mapping[str, Any], runs: pd.DataFrame, speedups: pd.DataFrame) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from morse.files import open_npz, write_npz
+from morse.files import open_npz, sha256, write_npz
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Split:
     Attributes:
         images: (n, C, H, W) uint8.
         labels: (n,) uint8 class indices.
-        identity: names the data set, split, size and preparation; statistics are bound to it.
+        identity: :func:`identity`'s; statistics are bound to it.
     """
 
     images: np.ndarray
@@ -50,6 +50,11 @@ def write_dataset(path: Path, splits: Mapping[str, tuple[np.ndarray, np.ndarray]
     write_npz(path, compress=True, **arrays)
 
 
+def identity(path: Path | str, digest: str, split: str, size: int) -> str:
+    """What tells a split's images from all others: the data set's name and SHA-256, the split, the size and the preparation."""
+    return f"{Path(path).stem}/{digest}/{split}/{size}x{size}/zero-padded"
+
+
 def load_split(path: Path | str, split: str, size: int, expected_sha256: str | None = None) -> Split:
     """One split of a data set file, its images zero-padded on all sides to ``size`` x ``size``.
 
@@ -69,4 +74,4 @@ def load_split(path: Path | str, split: str, size: int, expected_sha256: str | N
         raise ValueError(f"images of {images.shape[-2:]} in {path} cannot be centred in {size} x {size}")
     pad = margin // 2
     images = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
-    return Split(images, labels, f"{path.stem}/{split}/{size}x{size}/zero-padded")
+    return Split(images, labels, identity(path, expected_sha256 or sha256(path), split, size))

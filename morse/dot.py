@@ -18,16 +18,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 import torch
+from diffusers.models.embeddings import TimestepEmbedding
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
 from morse.schedules import NoiseSchedule
-
-with without_optional_packages("diffusers", *DIFFUSERS_EXTRAS):
-    from diffusers.models.embeddings import TimestepEmbedding
-    from diffusers.models.resnet import ResnetBlock2D
-    from diffusers.models.unets.unet_2d import UNet2DModel
 
 SHARED_BLOCKS = ("down_blocks", "mid_block", "up_blocks")
 """The parts of a UNet2DModel that Dot shares, and that LoRA adapts."""

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from morse.execution import memory_format
 from morse.features import UINT8_RULE, Extractor, to_rgb
 from morse.files import require
 from morse.statistics import DIMENSIONS, LABELS
@@ -45,9 +46,9 @@ def efficientnet_lite0(settings: Mapping[str, Any], device: torch.device | str =
     )
     network = EfficientNet.from_name(NAME)
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    network.eval().requires_grad_(False).to(device)
+    network.eval().requires_grad_(False).to(device, memory_format=memory_format(device))
 
     def embed(images: Tensor) -> Tensor:
         return network.extract_features(prepare(images)).mean((2, 3))
 
-    return Extractor(NAME, LABELS[NAME], DIMENSIONS[NAME], f"{NAME}/{WEIGHTS_SHA256}/{UINT8_RULE}", embed, device, batch_size=100)
+    return Extractor(NAME, LABELS[NAME], DIMENSIONS[NAME], f"{NAME}/{WEIGHTS_SHA256}/{UINT8_RULE}", embed, device, batch_size=25)

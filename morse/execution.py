@@ -1,4 +1,4 @@
-"""How networks run: eagerly, compiled, or compiled and replayed as CUDA graphs.
+"""How networks run: in which memory layout; eagerly, compiled, or compiled and replayed as CUDA graphs.
 
 A small network such as Dot is bound by the launch of its kernels on a fast GPU, not by its arithmetic; compiling and graphs take that
 overhead away, more of Dot's time than of Dash's, so that the ratio N rises towards that of the FLOPs. Whatever is chosen holds for
@@ -39,6 +39,14 @@ def executable(network: Network, execution: str, device: torch.device | str = "c
     if torch.device(device).type != "cuda":
         raise ValueError(f"execution: cuda-graphs needs a GPU, and the networks are on {device}; set execution: compiled or eager")
     return _replayed(torch.compile(_function(network), dynamic=False, mode="reduce-overhead"))
+
+
+def memory_format(device: torch.device | str) -> torch.memory_format:
+    """Of the weights of networks on a device: channels last on a CPU, by which convolutions of few channels gain.
+
+    On two AVX-512 cores the twin's Dash took 0.96 of the time and Dot 0.87 (batch size 100), Inception 0.64, EfficientNet-Lite0 0.6.
+    """
+    return torch.channels_last if torch.device(device).type == "cpu" else torch.contiguous_format
 
 
 def _function(network: Network) -> Network:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import stdtrit
 
-from morse.metrics import Estimate, distance_from, jackknife_error
+from morse.metrics import Estimate, Jackknife, distance_from, jackknife_error
 from morse.statistics import GROUPS
 
 BLOCK = 2048
@@ -41,7 +41,7 @@ class DensityCoverage(NamedTuple):
     coverage: float
 
 
-def kid(features: np.ndarray, reference: np.ndarray) -> Estimate:
+def kid(features: np.ndarray, reference: np.ndarray) -> Jackknife:
     r"""The unbiased squared MMD with the kernel k(x, y) = (x.y / D + 1)^3 over all pairs, and its jackknife's error.
 
     .. math:: \frac{\sum_{i \neq j} k(x_i, x_j)}{n (n - 1)} + \frac{\sum_{i \neq j} k(y_i, y_j)}{m (m - 1)}
@@ -50,7 +50,8 @@ def kid(features: np.ndarray, reference: np.ndarray) -> Estimate:
     (Bińkowski et al. 2018, arXiv 1801.01401.) It may be negative. The squared error is the sum of those of the two sets,
     each by leaving out one of ``GROUPS`` groups at a time, dealt at random so that no order of classes matters. It includes the
     chance of the reference, as the value is to be compared with 0; for the difference of two runs with one reference it is too wide.
-    It also is, by up to the root of 2, for distributions that are all but equal, where the value is quadratic in the errors.
+    It also is, by up to the root of 2, for distributions that are all but equal, where the value is quadratic in the errors. The
+    values without each group are those of generated images alone: of runs of equal counts the same images, so that they pair.
 
     Args:
         features: (n, D) of the generated images.
@@ -67,7 +68,8 @@ def kid(features: np.ndarray, reference: np.ndarray) -> Estimate:
     n, m = len(x), len(y)
     without_x = _mmd(_left_out(xx), yy.sum(), xy.sum() - xy.sum(1), n - in_x.sum(0), m)
     without_y = _mmd(xx.sum(), _left_out(yy), xy.sum() - xy.sum(0), n, m - in_y.sum(0))
-    return Estimate(float(_mmd(xx.sum(), yy.sum(), xy.sum(), n, m)), jackknife_error(without_x, without_y))
+    value = float(_mmd(xx.sum(), yy.sum(), xy.sum(), n, m))
+    return Jackknife(value, jackknife_error(without_x, without_y), tuple(without_x.tolist()))
 
 
 def kid_subsets(features: np.ndarray, reference: np.ndarray, seed: int, subsets: int = 100, subset_size: int = 1000) -> float:
@@ -140,7 +142,7 @@ def interval_over_seeds(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values) - half), float(np.mean(values) + half)
 
 
-def frechet_infinity(features: np.ndarray, mean: np.ndarray, cov: np.ndarray, seed: int) -> Estimate:
+def frechet_infinity(features: np.ndarray, mean: np.ndarray, cov: np.ndarray, seed: int) -> Jackknife:
     r"""The Fréchet distance for infinitely many images (Chong and Forsyth 2020, arXiv 1911.07023), called FID-infinity.
 
     The distance of n images is too large by c / n + O(1 / n^2). The images, shuffled by ``seed``, are split into j equal parts,
@@ -165,7 +167,7 @@ def frechet_infinity(features: np.ndarray, mean: np.ndarray, cov: np.ndarray, se
     x = x[np.random.default_rng(seed).permutation(n)]
     group, distance = np.arange(n) % GROUPS, distance_from(mean, cov)
     without = np.array([_intercept(x[group != left_out], distance) for left_out in range(GROUPS)])
-    return Estimate(_intercept(x, distance), jackknife_error(without))
+    return Jackknife(_intercept(x, distance), jackknife_error(without), tuple(without.tolist()))
 
 
 def images_for_infinity(dim: int) -> int:

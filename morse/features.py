@@ -56,7 +56,7 @@ class Extractor:
     identity: str
     embed: Callable[[Tensor], Tensor]
     device: torch.device | str = "cpu"
-    batch_size: int = 500
+    batch_size: int = 250
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """uint8 (B, C, H, W) -> float64 (B, D).

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from morse.execution import memory_format
 from morse.features import UINT8_RULE, Extractor, to_rgb
 from morse.statistics import DIMENSIONS, LABELS
 from morse.weights import INCEPTION, require_published
@@ -63,7 +64,8 @@ def _torchscript(name: str, settings: Mapping[str, Any], prepare: Callable[[Tens
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.load.*")
-        network = InceptionV3W(str(path.parent), download=False, resize_inside=prepare is to_rgb).eval().to(device)
+        network = InceptionV3W(str(path.parent), download=False, resize_inside=prepare is to_rgb).eval()
+    network.to(device, memory_format=memory_format(device))
     return _extractor(name, weights, lambda images: network(prepare(images)), device)
 
 
@@ -79,7 +81,8 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
 
     with warnings.catch_warnings(), patch.object(inception_pytorch, "load_state_dict_from_url", from_disk):
         warnings.simplefilter("ignore")  # torchvision's, of old arguments
-        network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval().to(device)
+        network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
+    network.to(device, memory_format=memory_format(device))
     return _extractor(name, weights, lambda images: network(resized_legacy_pytorch(images) / 255)[0][..., 0, 0], device)
 
 

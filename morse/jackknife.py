@@ -37,10 +37,15 @@ def jackknife_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def degrees_of_freedom(factor: pd.DataFrame) -> float:
-    """Of the variances that :func:`error_factor` estimates: groups less one of each seed; infinite where they are the records' own."""
+    """Of the variances that :func:`error_factor` estimates: groups less one of each seed; infinite where they are the records' own.
+
+    Where points have unlike numbers of seeds, it is those of the point with the fewest, which any difference hangs on.
+    """
     if factor.columns.nlevels == 1:
         return np.inf
-    return factor.shape[1] - factor.columns.get_level_values("seed").nunique()
+    groups = factor.columns.get_level_values("group").nunique()
+    seeds = factor.ne(0.0).T.groupby(level="seed").any().sum()
+    return (groups - 1) * int(seeds[seeds > 0].min()) if seeds.any() else np.inf
 
 
 def error_factor(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None) -> pd.DataFrame:

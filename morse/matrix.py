@@ -8,7 +8,7 @@ from typing import Any
 
 from morse.budget import MIN_MORSE_BUDGET
 from morse.registry import unknown
-from morse.schedules import SCHEDULES, DiscreteSchedule
+from morse.schedules import SCHEDULES, DiscreteSchedule, make_schedule
 
 AXES = ("model", "task", "sampler", "method", "budget", "seed")
 METHODS = ("baseline", "morse")
@@ -30,7 +30,7 @@ def path_pattern() -> str:
 
 def time_of(model: Mapping[str, Any]) -> str:
     """Whether a model's card has a schedule of "discrete" or "continuous" time."""
-    return "discrete" if isinstance(SCHEDULES[model["schedule"]["name"]](), DiscreteSchedule) else "continuous"
+    return "discrete" if isinstance(make_schedule(model["schedule"]), DiscreteSchedule) else "continuous"
 
 
 def check(chosen: Iterable[Mapping[str, Any]], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
@@ -61,7 +61,10 @@ def _fault(node: Mapping[str, Any], cards: Mapping[str, Mapping[str, Mapping[str
         return f"model {node['model']!r} makes images of {made}, task {node['task']!r} has {size}"
     if (schedule := model["schedule"]["name"]) not in SCHEDULES:
         return f"model {node['model']!r}: {unknown('noise schedule', schedule, SCHEDULES)}"
-    needs, has = cards["sampler"][node["sampler"]].get("time"), time_of(model)
+    try:
+        needs, has = cards["sampler"][node["sampler"]].get("time"), time_of(model)
+    except (TypeError, ValueError) as error:
+        return f"model {node['model']!r}: schedule: {error}"
     if needs not in (None, has):
         return f"sampler {node['sampler']!r} is for {needs} time, model {node['model']!r} has {has} time; use another sampler"
     if node["method"] == "morse" and node["budget"] < MIN_MORSE_BUDGET:

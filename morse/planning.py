@@ -49,11 +49,6 @@ def candidates(budget: int, ratio: float, shares: Sequence[float], leans: Sequen
     return list({plan.dash: plan for plan in plans}.values())
 
 
-def is_stochastic(sampler: Sampler) -> bool:
-    """Whether any of its steps adds fresh noise."""
-    return any(sampler.fresh_noise(index) for index in range(sampler.calls))
-
-
 def _run(predictor: DashOnly | Morse, sampler: Sampler, shape: Sequence[int], images: int, seed: int, device: torch.device | str) -> Tensor:
     generators = [generator(seed, index) for index in range(images)]
     return trajectory(predictor, sampler, draw(generators, shape, device), generators)
@@ -65,7 +60,7 @@ def fine_run(dash: Dash, sampler: Sampler, images: int, seed: int, device: torch
     Raises:
         ValueError: for a stochastic sampler, whose runs of unlike lengths have no noise in common.
     """
-    if is_stochastic(sampler):
+    if sampler.stochastic:
         raise ValueError(f"{type(sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'")
     return _run(DashOnly(dash), sampler, dash.shape, images, seed, device)
 

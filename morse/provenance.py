@@ -31,16 +31,20 @@ def _git(*arguments: str) -> str | None:
     return made.stdout.strip()
 
 
-def processor() -> str:
-    """The processor's name and the number of cores this process may use."""
+def usable_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processor(cores: int | None = None) -> str:
+    """The processor's name and the number of ``cores`` that are used of it; None: all that this process may use."""
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
     except OSError:
         pass  # not Linux
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{name}, {cores} cores"
+    return f"{name}, {cores or usable_cores()} cores"
 
 
 def _version(package: str) -> str | None:

@@ -22,7 +22,7 @@ def make_record(
     statistics: Sequence[Statistics],
     reference: Statistics,
 ) -> dict[str, Any]:
-    """A node's record, without its provenance.
+    """A node's record, of the provenance that its shards have.
 
     Args:
         node: model, task, sampler, method, budget, seed.
@@ -40,8 +40,9 @@ def make_record(
     count, merged = sum(len(shard.images) for shard in shards), reduce(add, statistics)
     if count != images or merged.count != images:
         raise ValueError(f"the run has {count} images and statistics of {merged.count}, not {images}; delete its shards and run again")
-    if len({(shard.plan, shard.device) for shard in shards}) > 1:
-        raise ValueError("the shards of the run were made with unlike calls or devices; delete them and run again")
+    made_by = [(shard.plan, shard.provenance.get("device"), shard.provenance.get("code")) for shard in shards]
+    if len(set(made_by)) > 1:
+        raise ValueError("the shards of the run were made with unlike calls, devices or versions of the library; delete them and run again")
     estimate = frechet_with_error(merged, reference)
     extractor = merged.extractor.split("/")[0]
     return {
@@ -54,6 +55,7 @@ def make_record(
         "ratio": ratio,
         "seconds": sum(shard.seconds for shard in shards),
         "memory": max((shard.memory for shard in shards if shard.memory), default=None),
+        "provenance": dict(shards[0].provenance),
         "quality": {
             "name": "frechet",
             "label": LABELS[extractor],

@@ -21,14 +21,16 @@ NODE = ["model", "task", "sampler", "method", "budget", "seed"]
 POINT = NODE[:-1]
 CURVE = NODE[:3]
 SAME = ["scale", "images", "metric", "extractor", "execution"]
+SECOND_IDENTITY = {"metric": "label", "extractor": "extractor", "reference": "reference"}
+"""What tells second opinions apart, of which runs that are compared have one."""
 SECONDARY = (
     "kid", "kid_se", "frechet_infinity", "frechet_infinity_se",
-    "precision", "precision_se", "recall", "density", "density_se", "coverage",
+    "precision", "precision_se", "recall", "density", "density_se", "coverage", "second_opinion", "second_opinion_se",
 )  # fmt: skip
 """Columns of what was computed beside the distance (:mod:`morse.secondary_metrics`); empty where it was not."""
 RUN_COLUMNS = [
     *NODE, *SAME, "quality", "quality_se", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured",
-    "lsd", "lsd_nominal", "seconds", "seconds_per_image", "memory", "device", "commit", "code", *SECONDARY,
+    "lsd", "lsd_nominal", "seconds", "seconds_per_image", "memory", "device", "commit", "code", *SECONDARY, "second_metric",
 ]  # fmt: skip
 
 
@@ -58,9 +60,11 @@ def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) 
     }  # fmt: skip
 
 
-def _secondary(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, float | None]:
+def _secondary(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     values = {name: found["value"] for name, found in metrics.items()}
-    return values | {f"{name}_se": found["standard_error"] for name, found in metrics.items() if found["standard_error"] is not None}
+    errors = {f"{name}_se": found["standard_error"] for name, found in metrics.items() if found["standard_error"] is not None}
+    second = metrics.get("second_opinion", {})
+    return values | errors | {f"second_{key}": second.get(of) for key, of in SECOND_IDENTITY.items()}
 
 
 def _name(node: Mapping[str, Any] | pd.Series) -> str:
@@ -81,7 +85,8 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
         ValueError: for duplicate nodes, a node over its nominal budget, a quality or standard error that is no number, or
             runs of one (model, task) that cannot be compared: another scale, image count, metric, extractor, execution or reference.
     """
-    table = pd.DataFrame([_row(record, latencies) for record in records], columns=[*RUN_COLUMNS, "reference"])
+    checked = ["reference", *(f"second_{key}" for key in SECOND_IDENTITY)]
+    table = pd.DataFrame([_row(record, latencies) for record in records], columns=list(dict.fromkeys([*RUN_COLUMNS, *checked])))
     table = table.astype({key: float for key in ("quality", "quality_se", "ratio_nominal", "ratio_measured", "memory", *SECONDARY)})
     sound = np.isfinite(table["quality"]) & (table["quality"] > 0) & np.isfinite(table["quality_se"]) & (table["quality_se"] >= 0)
     faults = {
@@ -93,7 +98,7 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
         if rows.any():
             raise ValueError(f"{fault}: {_name(table[rows].iloc[0])}")
     for (model, task), runs in table.groupby(CURVE[:2]):
-        for column in [*SAME, "reference"]:
+        for column in [*SAME, *checked]:
             if runs[column].nunique() > 1:
                 raise ValueError(f"{model} on {task}: runs differ in {column}: {', '.join(map(str, sorted(runs[column].unique())))}")
     return table[RUN_COLUMNS].sort_values(NODE, ignore_index=True)

@@ -108,8 +108,7 @@ def sample(
         x = trajectory(predictor, sampler, draw(generators, shape, device), generators)
         images.append(to_uint8(x))  # waits for the device
         seconds += time.perf_counter() - started
-    name = torch.cuda.get_device_name(device) if torch.device(device).type == "cuda" else None
-    return Shard(np.concatenate(images), first, seconds, predictor.calls.made, name, peak_memory(device))
+    return Shard(np.concatenate(images), first, seconds, predictor.calls.made, peak_memory(device))
 
 
 def peak_memory(device: torch.device | str) -> int:

@@ -16,14 +16,16 @@ Times are *labels*, the numbers that the network is given, in float64.
 
 from __future__ import annotations
 
+import inspect
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from morse.registry import Registry
+from morse.registry import Registry, require_known
 
 CLEAN = -1.0
 """The time of the data itself: one step below the least noisy label of a discrete schedule, and by agreement that of a continuous one."""
@@ -219,3 +221,16 @@ SCHEDULES = Registry(
     },
 )
 """Name in a model card -> function of its settings that returns the schedule."""
+
+
+def make_schedule(settings: Mapping[str, Any]) -> NoiseSchedule:
+    """The schedule of a card: ``name``, one of :data:`SCHEDULES`, and its settings.
+
+    Raises:
+        UnknownName: for an unknown name.
+        ValueError: for a setting that the schedule has not, or that it refuses.
+    """
+    options = {key: value for key, value in settings.items() if key != "name"}
+    make = SCHEDULES[settings["name"]]
+    require_known(f"setting of schedule {settings['name']}", options, inspect.signature(make).parameters)
+    return make(**options)

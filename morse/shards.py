@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,16 +22,16 @@ class Shard:
         first: index of the first image in its run.
         seconds: wall-clock of the loop, loading and warm-up not counted.
         plan: the network of each call of an image, as :attr:`morse.budget.Plan.letters`.
-        device: what sampled; None for the processor.
         memory: the most bytes it took (:func:`morse.sampling.peak_memory`); None where nobody looked.
+        provenance: what sampled (:func:`morse.provenance.provenance`), which another process may record; empty where nobody said.
     """
 
     images: np.ndarray
     first: int
     seconds: float
     plan: str
-    device: str | None = None
     memory: int | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def bounds(images: int, shards: int, shard: int) -> tuple[int, int]:
@@ -50,8 +52,8 @@ def first_gap(parts: Iterable[tuple[int, int]]) -> int | None:
 
 def save_shard(shard: Shard, path: Path | str) -> None:
     """Writes a shard, whole or not at all; the images come last and uncompressed, the file is short-lived."""
-    parts = {"first": shard.first, "seconds": shard.seconds, "plan": shard.plan, "device": shard.device or "", "memory": shard.memory or 0}
-    write_npz(path, **parts, images=shard.images)
+    parts = {"first": shard.first, "seconds": shard.seconds, "plan": shard.plan, "memory": shard.memory or 0}
+    write_npz(path, **parts, provenance=json.dumps(dict(shard.provenance)), images=shard.images)
 
 
 def load_shard(path: Path | str) -> Shard:
@@ -61,5 +63,5 @@ def load_shard(path: Path | str) -> Shard:
         DamagedFile: one line that names the file and the mend.
     """
     with open_npz(path, "shard", "delete it and run again, it is sampled anew") as file:
-        device, memory = str(file["device"]) or None, int(file["memory"]) or None
-        return Shard(file["images"], int(file["first"]), float(file["seconds"]), str(file["plan"]), device, memory)
+        memory, provenance = int(file["memory"]) or None, json.loads(str(file["provenance"]))
+        return Shard(file["images"], int(file["first"]), float(file["seconds"]), str(file["plan"]), memory, provenance)

@@ -85,14 +85,15 @@ def saturation(baseline: pd.DataFrame, tolerance: float) -> float:
     """The budget from which on a baseline's curve is flat: the first whose quality is within ``tolerance`` of the curve's best.
 
     There its cost at some quality is decided by noise, and a speedup read off says nothing. Infinite where only the last point comes
-    so near: then the curve is still falling.
+    so near: then the curve is still falling. Of a metric without bias whose best is not above zero, the points near it are those that are
+    not either.
 
     Args:
         baseline: one curve's points, with ``budget`` and ``quality``.
         tolerance: relative, such as 0.05.
     """
     points = baseline.sort_values("budget")
-    near = points.loc[points["quality"] <= (1.0 + tolerance) * points["quality"].min(), "budget"].to_numpy()
+    near = points.loc[points["quality"] <= max((1.0 + tolerance) * points["quality"].min(), 0.0), "budget"].to_numpy()
     return float(near[0]) if len(near) and near[0] < points["budget"].iloc[-1] else np.inf
 
 

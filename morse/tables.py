@@ -204,6 +204,6 @@ def _sides(table: pd.DataFrame) -> list[str]:
 
 TEXTS = {
     "runs": runs_text, "speedup": speedup_text, "summary": summary_text, "claims": claims_text,
-    "latency": latency_text, "costs": costs_text,
+    "latency": latency_text, "costs": costs_text, "summary_by_metric": summary_text,
 }  # fmt: skip
 """Table's name -> what makes its text."""

@@ -174,6 +174,20 @@ def test_the_other_measures_read_their_own_cells():
     assert table["ours"].tolist() == [3.0, 10.0, 8.0, 6.0] and (table["verdict"] == REPRODUCED).all()
 
 
+def test_dot_s_size_and_training_are_read_from_the_tables_of_costs():
+    latencies = pd.DataFrame({"model": ["big", "big", "big-mini"], "dot_own_parameters": [97_840_000, 97_840_000, 1_000_000]})
+    trained = {"model": ["big", "big-mini"], "training_seconds": [190 * 3600.0, 5000.0], "trained_on": ["8 x NVIDIA A100", "CPU, 2 cores"]}
+    size = a_claim({"measure": "dot_size", "tolerance": 0.0}, cells=[{"model": "big"}], expected={"value": 97.84})
+    hours = a_claim(
+        {"measure": "training_hours", "hardware": "A100", "tolerance": 0.0}, cells=[{"model": "big"}], expected={"value": 190.0}
+    )
+    table = judge([size, hours], some_runs(), NOTHING[1], latencies, pd.DataFrame(trained))
+    assert table["ours"].tolist() == [97.84, 190.0] and (table["verdict"] == REPRODUCED).all()
+    table = judge([size, hours], some_runs(**TWIN), NOTHING[1], latencies, pd.DataFrame(trained))
+    assert table["verdict"].tolist() == [MINIATURE, NOT_RUN] and table["twin"].iloc[0] == 1.0  # hours of another machine are no twin's
+    assert (judge([size, hours], some_runs(), NOTHING[1])["verdict"] == NOT_RUN).all()
+
+
 def test_verdicts_from_csv_files_are_the_same(tmp_path):
     tables = {"runs": some_runs(), "speedup": some_speedups([2.0] * 5, {3: "above"})}
     read = []
@@ -225,6 +239,7 @@ def damaged(change):
         (damaged(lambda claims: claims[0]["check"].pop("images")), "claims[0].check: 'images' is a required property"),
         (damaged(lambda claims: claims[0]["check"]["budgets"].update(first=200)), "claims[0].check.budgets: first 200 is above last 100"),
         (damaged(lambda claims: claims[4]["check"].pop("budget")), "claims[4].check: 'budget' is a required property"),
+        (damaged(lambda claims: claims[15]["check"].pop("hardware")), "claims[15].check: 'hardware' is a required property"),
         (damaged(lambda claims: claims[8]["check"].pop("method")), "claims[8].check: 'method' is a required property"),
         (damaged(lambda claims: claims[0]["cells"][0].pop("task")), "claims[0].cells[0]: 'task' is a required property"),
         (damaged(lambda claims: claims[0].pop("check")), "claims[0]: 'unmeasured' is a required property"),

@@ -48,7 +48,8 @@ def test_the_margin_is_zero_on_all_sides(file):
 
 def test_identity_names_data_split_and_size(file):
     names = {load_split(file, split, size).identity for split in ("train", "test") for size in (6, 8)}
-    assert len(names) == 4 and "shapes/test/8x8/zero-padded" in names
+    assert len(names) == 4 and f"shapes/{sha256(file)}/test/8x8/zero-padded" in names
+    assert load_split(file, "test", 8, sha256(file)).identity in names
 
 
 def test_equal_data_give_equal_bytes(file, tmp_path):

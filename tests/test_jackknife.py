@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from curves import record, table
 
-from morse.jackknife import COLUMNS, error_factor, jackknife_table
+from morse.jackknife import COLUMNS, degrees_of_freedom, error_factor, jackknife_table
 from morse.metrics import frechet_with_error
 from morse.statistics import Statistics
 
@@ -69,6 +69,16 @@ def test_a_point_without_a_seed_counts_with_those_it_has():
     factor = error_factor(table(made), jackknife_table(made))
     assert (factor.loc[("morse", 10), 1] == 0.0).all() and (factor.loc[("baseline", 10), 1] != 0.0).any()
     assert np.linalg.norm(factor.loc[("morse", 10)]) == pytest.approx(made[1]["quality"]["standard_error"])
+
+
+def test_degrees_of_freedom_are_those_of_the_point_with_the_fewest_seeds():
+    def degrees(made):
+        return degrees_of_freedom(error_factor(table(made), jackknife_table(made)))
+
+    one, three = records(0, (0,)), records(0, (0, 1, 2))
+    fewest = [item for item in three if item["node"]["method"] == "baseline" or item["node"]["seed"] == 0]
+    assert degrees(three) == 3 * degrees(one) and degrees(fewest) == degrees(one) == GROUPS - 1
+    assert degrees_of_freedom(error_factor(table(three))) == np.inf
 
 
 def test_a_run_that_the_jackknife_lacks_is_one_line():

@@ -9,6 +9,8 @@ CARDS = {
     "model": {
         "twin": {"tasks": ["shapes", "faces"], "unet": {"sample_size": 16}, "schedule": {"name": "linear"}},
         "odd": {"tasks": ["shapes"], "unet": {"sample_size": 16}, "schedule": {"name": "linaer"}},
+        "bad": {"tasks": ["shapes"], "unet": {"sample_size": 16}, "schedule": {"name": "linear", "beta_start": "1e-4"}},
+        "more": {"tasks": ["shapes"], "unet": {"sample_size": 16}, "schedule": {"name": "linear", "beta_strat": 1e-4}},
         "other": {"tasks": ["shapes"], "unet": {"sample_size": 16}, "schedule": {"name": "vp-sde"}},
     },
     "task": {"shapes": {"data": {"size": 16}}, "faces": {"data": {"size": 32}}},
@@ -65,6 +67,10 @@ def test_the_time_of_a_model_is_its_schedule_s():
             "sampler 'ddpm' is for discrete time, model 'other' has continuous time; use another sampler",
         ),
         ({"model": "odd"}, "model 'odd': unknown noise schedule 'linaer'; did you mean 'linear'?"),
+        (
+            {"model": "more"},
+            "model 'more': schedule: unknown setting of schedule linear 'beta_strat'; did you mean 'beta_start'?",
+        ),
         ({"budget": 1}, "budget 1 is too small for Morse; use 2 LSD or more"),
     ],
 )

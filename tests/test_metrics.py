@@ -103,6 +103,9 @@ def test_the_standard_error_is_the_spread_over_independent_seeds(shift, scale, l
     spread = np.std([estimate.value for estimate in estimates], ddof=1)
     stated = np.sqrt(np.mean([estimate.standard_error**2 for estimate in estimates]))
     assert low < stated / spread < high
+    expected = np.mean([estimate.value for estimate in estimates])  # of this many images, bias and all
+    covered = np.mean([abs(estimate.value - expected) < 1.96 * estimate.standard_error for estimate in estimates])
+    assert 0.90 <= covered <= (1.0 if shift == 0 and scale == 1 else 0.99)
 
 
 @pytest.mark.parametrize(

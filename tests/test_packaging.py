@@ -17,12 +17,12 @@ ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"pytorch": "torch"}
 
 LAYERS = {
-    "registry": 0, "files": 0, "imports": 0, "seeds": 0, "provenance": 0, "validation": 0, "weights": 0,
+    "registry": 0, "files": 0, "seeds": 0, "provenance": 0, "validation": 0, "weights": 0,
     "execution": 1, "schedules": 1, "grids": 1, "budget": 1, "matrix": 1, "shards": 1,
     "samplers": 2, "dash": 2, "data": 2, "features": 2, "inception": 2, "efficientnet": 2, "statistics": 2, "feature_files": 2,
     "dot": 3, "predictors": 3, "metrics": 3, "feature_metrics": 3,
     "training": 4, "objectives": 4, "dot_training": 4, "sampling": 4, "latency": 4, "records": 4, "secondary_metrics": 4,
-    "zoo": 5, "results": 5, "jackknife": 5, "speedup": 5, "costs": 5, "lossless": 5, "planning": 5,
+    "zoo": 5, "results": 5, "jackknife": 5, "speedup": 5, "costs": 5, "lossless": 5, "by_metric": 5, "preflight": 5, "planning": 5,
     "plots": 6, "claims": 6, "tables": 6,
 }  # fmt: skip
 """Module or sub-package of morse -> layer. Imports point to the same layer or to lower ones."""
@@ -93,8 +93,13 @@ def test_imports_point_to_the_same_or_lower_layers():
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
-@pytest.mark.parametrize("module", ["matrix", "results", "speedup", "costs", "lossless", "plots", "claims", "tables"])
-def test_planning_tables_and_figures_do_not_load_torch(module):
+SAMPLERS = sorted(f"samplers.{path.stem}" for path in (ROOT / "morse" / "samplers").glob("[!_]*.py"))
+
+
+@pytest.mark.parametrize(
+    "module", ["matrix", "preflight", "results", "speedup", "costs", "lossless", "by_metric", "plots", "claims", "tables", *SAMPLERS]
+)
+def test_planning_tables_figures_and_what_a_configuration_is_checked_with_do_not_load_torch(module):
     code = f"import sys, morse.{module}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

@@ -56,6 +56,7 @@ def test_processor_has_a_name_and_its_cores():
     name, _, cores = processor().rpartition(", ")
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert name.strip() and cores == f"{usable} cores"
+    assert processor(3) == f"{name}, 3 cores"
 
 
 def test_code_hash_changes_with_content_name_and_place_of_a_source_file(library):

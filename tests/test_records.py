@@ -29,7 +29,7 @@ REFERENCE = statistics(np.random.default_rng(1).integers(0, 200, (80, 1, 4, 4), 
 
 def parts(shards=3):
     places = [bounds(50, shards, k) for k in range(shards)]
-    made = [Shard(IMAGES[first : first + count], first, 2.0, PLAN, memory=1000 + first) for first, count in places]
+    made = [Shard(IMAGES[first : first + count], first, 2.0, PLAN, 1000 + first, provenance()) for first, count in places]
     return made, [statistics(shard.images, shard.first) for shard in made]
 
 
@@ -42,6 +42,7 @@ def test_record_says_what_was_run_and_what_it_cost():
     assert made["node"] == NODE and made["node"] is not NODE
     assert (made["scale"], made["images"], made["ratio"], made["seconds"]) == ("mini", 50, 5.0, 6.0)
     assert made["memory"] == 1033  # the most that a shard took
+    assert made["provenance"] == provenance()  # of the shards, whoever records them
     assert made["plan"] == PLAN and made["calls"] == {"dash": 3, "dot": 15}
 
 
@@ -63,7 +64,7 @@ def test_record_depends_neither_on_the_cut_into_shards_nor_on_their_order():
 
 
 def test_the_table_of_runs_reads_every_record():
-    added = {"execution": "eager", "provenance": provenance()}  # by the workflow
+    added = {"execution": "eager"}  # by the workflow
     morse = record(*parts()) | added
     shards, of_shards = parts()
     shards = [replace(shard, plan="DDDDDD") for shard in shards]
@@ -102,10 +103,18 @@ def test_statistics_of_other_images_are_refused():
     refused("50 images and statistics of 67, not 50", shards, [*of_shards, of_shards[2]])
 
 
-@pytest.mark.parametrize("change", [{"plan": "DD" + 16 * "."}, {"plan": "DDD" + 14 * "."}, {"device": "another"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"plan": "DD" + 16 * "."},
+        {"plan": "DDD" + 14 * "."},
+        {"provenance": provenance() | {"device": "another"}},
+        {"provenance": provenance() | {"code": "another"}},
+    ],
+)
 def test_shards_made_unlike_are_refused(change):
     shards, of_shards = parts()
-    refused("unlike calls or devices", [*shards[:2], replace(shards[2], **change)], of_shards)
+    refused("unlike calls, devices or versions of the library", [*shards[:2], replace(shards[2], **change)], of_shards)
 
 
 def test_statistics_of_another_extractor_are_refused():

@@ -32,6 +32,12 @@ def test_a_dirty_tree_shows_in_the_commit():
     assert table([record(dirty=True)])["commit"][0] == "c0ffee-dirty"
 
 
+def second(extractor, **changes):
+    """A record with the opinion of another extractor."""
+    found = {"value": 3.0, "standard_error": 0.1, "label": "FID", "extractor": extractor, "reference": "aa"}
+    return record(**changes) | {"metrics": {"second_opinion": found}}
+
+
 @pytest.mark.parametrize(
     ("records", "message"),
     [
@@ -40,6 +46,7 @@ def test_a_dirty_tree_shows_in_the_commit():
         ([record("baseline", 10, 0, 11)], "over its nominal budget"),
         ([record(), record(seed=1, extractor="large")], "twin on shapes: runs differ in extractor: large, small"),
         ([record(), record(seed=1, reference="bb")], "differ in reference: aa, bb"),
+        ([second("inception/a"), second("inception/b", seed=1)], "differ in second_extractor: inception/a, inception/b"),
         ([record(), record(seed=1, images=200)], "differ in images: 100, 200"),
         ([record(), record(seed=1, scale="paper")], "differ in scale"),
         ([record(), record(seed=1, execution="compiled")], "differ in execution: compiled, eager"),

@@ -88,7 +88,7 @@ def test_calls_are_counted_an_image(schedule, gaussian):
     shard = made(morse(gaussian), schedule)
     assert shard.plan == PLAN.letters
     shard = made(DashOnly(gaussian), schedule)
-    assert (shard.plan, shard.device) == ("D" * CALLS, None)
+    assert (shard.plan, shard.provenance) == ("D" * CALLS, {})
     assert shard.seconds > 0
     assert 10_000_000 < shard.memory < 1e12  # bytes, of a process that has loaded torch
 

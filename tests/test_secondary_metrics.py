@@ -8,8 +8,9 @@ import pytest
 from morse.feature_files import Features, joined
 from morse.feature_metrics import density_coverage, kid, precision_recall
 from morse.files import DamagedFile
+from morse.metrics import frechet_with_error
 from morse.results import SECONDARY
-from morse.secondary_metrics import METRICS, least_images, secondary_metrics
+from morse.secondary_metrics import METRICS, SECOND_OPINION, least_images, second_opinion, secondary_metrics
 from morse.statistics import Statistics
 
 EXTRACTOR = "fashion-classifier/abc/rule"
@@ -78,13 +79,29 @@ def test_metrics_are_those_of_the_library():
     generated, reference = features(), features(150, seed=1, data="shapes/test")
     made = secondary_metrics(METRICS, generated, reference, sums_of(reference))
     expected = kid(generated.values, reference.values)
-    assert made["kid"] == {"value": expected.value, "standard_error": expected.standard_error}
-    assert made["recall"] == {"value": precision_recall(generated.values, reference.values).recall, "standard_error": None}
+    assert made["kid"] == {
+        "value": expected.value, "standard_error": expected.standard_error, "without_groups": list(expected.without_groups)
+    }  # fmt: skip
+    recall = precision_recall(generated.values, reference.values).recall
+    assert made["recall"] == {"value": recall, "standard_error": None, "without_groups": None}
     assert made["coverage"]["value"] == density_coverage(generated.values, reference.values).coverage
     assert made["frechet_infinity"]["standard_error"] > 0
     columns = {*made, *(f"{name}_se" for name, found in made.items() if found["standard_error"] is not None)}
-    assert columns == set(SECONDARY)
+    assert columns | {"second_opinion", "second_opinion_se"} == set(SECONDARY)
+    assert secondary_metrics([SECOND_OPINION], generated, reference, sums_of(reference)) == {}
     assert secondary_metrics([], generated, reference, sums_of(reference)) == {}
+
+
+def test_the_second_opinion_is_the_distance_by_the_other_extractor():
+    generated, reference = features(extractor="inception/abc"), features(150, seed=1, data="shapes/test", extractor="inception/abc")
+    made = second_opinion(generated, sums_of(reference), groups=10)["second_opinion"]
+    statistics = Statistics.empty("inception/abc", "run", (1, 4, 4), 3, groups=10)
+    statistics.add(generated.values, 0)
+    expected = frechet_with_error(statistics, sums_of(reference))
+    assert (made["value"], made["standard_error"]) == (expected.value, expected.standard_error)
+    assert len(made["without_groups"]) == 10 and made["label"] == "FID"
+    with pytest.raises(ValueError, match="differ in extractor"):
+        second_opinion(generated, sums_of(features(150, data="shapes/test")), groups=10)
 
 
 @pytest.mark.parametrize(("part", "other"), [("generated", {"extractor": "other"}), ("reference", {"data": "other"})])

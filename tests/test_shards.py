@@ -11,9 +11,9 @@ from morse.files import DamagedFile
 from morse.shards import Shard, bounds, load_shard, save_shard
 
 
-def shard(n=3, device=None, memory=None):
+def shard(n=3, memory=None, **provenance):
     images = np.random.default_rng(n).integers(0, 256, (n, 1, 4, 4), dtype=np.uint8)
-    return Shard(images, 40, 1.25, "D.D..", device, memory)
+    return Shard(images, 40, 1.25, "D.D..", memory, provenance)
 
 
 @pytest.fixture
@@ -42,14 +42,14 @@ def test_bounds_cover_each_image_once(images, shards):
     assert max(counts) - min(counts) <= 1
 
 
-@pytest.mark.parametrize(("device", "memory"), [(None, None), ("NVIDIA H100", 3_000_000_000)])
-def test_a_saved_shard_is_loaded_as_it_was(device, memory, tmp_path):
-    saved = shard(device=device, memory=memory)
+@pytest.mark.parametrize(("memory", "provenance"), [(None, {}), (3_000_000_000, {"device": "NVIDIA H100", "versions": {"torch": "2"}})])
+def test_a_saved_shard_is_loaded_as_it_was(memory, provenance, tmp_path):
+    saved = shard(memory=memory, **provenance)
     save_shard(saved, tmp_path / "new" / "s")
     loaded = load_shard(tmp_path / "new" / "s")
     np.testing.assert_array_equal(loaded.images, saved.images)
     assert loaded.images.dtype == np.uint8
-    for name in ("first", "seconds", "plan", "device", "memory"):
+    for name in ("first", "seconds", "plan", "memory", "provenance"):
         assert getattr(loaded, name) == getattr(saved, name)
 
 

@@ -11,7 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
+from safetensors.torch import save_file
+
+from morse.features import SmallClassifier
+from morse.files import sha256
+from morse.statistics import Statistics
 
 ROOT = Path(__file__).parents[1]
 SMOKE = [ROOT / "config" / "config.yaml", ROOT / "config" / "smoke.yaml"]
@@ -87,6 +93,8 @@ def test_smoke_run_makes_every_product(finished):
     assert (costs.loc["cifar10-vp-mini", "training_seconds"] == 1860.0).all()  # shipped, so its card's; the other was trained here
     assert len(pd.read_csv(results / "tables" / "jackknife.csv")) == 6 * 4
     assert "speedup" in (results / "notebooks" / "curves.ipynb").read_text()
+    np.testing.assert_allclose(runs["second_opinion"], runs["quality"], rtol=1e-4)  # of the same extractor, and the shipped reference
+    assert len(pd.read_csv(results / "tables" / "speedup_by_metric.csv")) >= 6
     assert runs["kid"].notna().all() and runs["coverage"].between(0, 1).all()
     assert "not run" in (results / "tables" / "claims.md").read_text()
     assert r"\toprule" in (results / "tables" / "speedup.tex").read_text()
@@ -169,6 +177,20 @@ def test_a_killed_run_resumes_to_the_same_images(finished, tmp_path):
     assert not list((tmp_path / "results").rglob("*.partial"))
 
 
+@pytest.mark.slow
+def test_shipped_statistics_of_another_extractor_are_made_anew(tmp_path):
+    torch.manual_seed(0)
+    weights = tmp_path / "other.safetensors"
+    save_file(SmallClassifier().state_dict(), weights)
+    changed = {"extractor": {"weights": {"file": str(weights), "sha256": sha256(weights)}}}
+    configs = config_file(tmp_path, overrides={"tasks": {"fashion-mnist": changed}})
+    made = snakemake(tmp_path, "results/smoke/statistics/reference/fashion-mnist.npz", configs=configs)
+    assert made.returncode == 0, made.stderr[-3000:]
+    found = Statistics.load(tmp_path / "results/smoke/statistics/reference/fashion-mnist.npz")
+    assert sha256(weights) in found.extractor and found.count == 10_000
+    assert "is of another extractor or data" in (tmp_path / "results/smoke/logs/reference/fashion-mnist.log").read_text()
+
+
 INCEPTION = {"tasks": {"fashion-mnist": {"extractor": {"kind": "inception"}}}}
 
 
@@ -192,6 +214,10 @@ def assert_stops_with(made, message):
         ({"morse": {"auto": {"fine_calls": 35}}}, "morse: auto: fine_calls: 35 are too few for 6 LSD; use 36 or more"),
         ({"images": "many"}, "images: 'many' is not of type 'integer'"),
         ({"images": 1}, "images: 1 are fewer than"),
+        (
+            {"overrides": {"tasks": {"fashion-mnist": {"reference": {"statistics": {"file": "lost.npz", "sha256": "00"}}}}}},
+            "reference statistics of fashion-mnist: lost.npz is missing; restore",
+        ),
         ({"images": 16}, "quality: metrics: kid needs 20 images of fashion-mnist, not 16"),
         ({"quality": {"metrics": ["frechet_infinity"]}}, "quality: metrics: frechet_infinity needs 206 images of fashion-mnist, not 24"),
         ({"overrides": {"models": {"cifar10-ddpm-min": {}}}}, "unknown model 'cifar10-ddpm-min'; did you mean 'cifar10-ddpm-mini'?"),
@@ -200,6 +226,12 @@ def assert_stops_with(made, message):
             {"overrides": {"models": {"cifar10-ddpm-mini": {"dash": {"file": "resources/zoo/lost"}}}}},
             "resources/zoo/lost is missing; restore",
         ),
+        (
+            {"overrides": {"samplers": {"ddim": {"options": {"etaa": 1.0}}}}},
+            "sampler 'ddim' with 3 calls of cifar10-ddpm-mini: unknown option of sampler ddim 'etaa'; did you mean 'eta'?",
+        ),
+        ({"overrides": {"samplers": {"ddim": {"options": {"eta": 2.0}}}}}, "eta of DDIM lies between 0 and 1, not 2"),
+        ({"overrides": {"samplers": {"ddim": {"options": {"eta": "much"}}}}}, "sampler 'ddim' with 3 calls of cifar10-ddpm-mini: "),
         ({"execution": "fast"}, "execution: 'fast' is not one of"),
         ({"execution": "cuda-graphs", "device": "cpu"}, "execution: cuda-graphs needs a GPU; set device: cuda, or another execution"),
         ({"overrides": INCEPTION}, "weights inception-2015-12-05.pt are missing (MORSE_WEIGHTS is not set, so weights/ was searched); run"),

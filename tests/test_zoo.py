@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -266,13 +267,16 @@ def test_loading_for_sampling_imports_no_peft(made, tmp_path):
     (tmp_path / "card.json").write_text(json.dumps(CARD))
     code = f"""
 import json, sys
+import lean
+lean.import_unet()
 import morse.zoo
-heavy = {{"peft", "torchvision", "transformers", "accelerate", "scipy", "snakemake", "matplotlib"}}
+heavy = {{"peft", "torchvision", "transformers", "accelerate", "scipy", "snakemake", "matplotlib", "torch._dynamo"}}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 card = json.load(open({str(tmp_path / "card.json")!r}))
 dash = morse.zoo.load_dash(card, {str(made / "dash.safetensors")!r})
 morse.zoo.load_dot(card, dash, {str(made / "prepared.safetensors")!r})
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    scripts = Path(__file__).parents[1] / "workflow" / "scripts"
+    found = subprocess.run([sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True)
     assert found.returncode == 0, found.stderr

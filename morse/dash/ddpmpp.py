@@ -12,16 +12,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from diffusers.models.attention_processor import Attention
+from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from morse.dash import Dash
 from morse.dash.unet import UNet2DModel, as_dash, make_unet
-from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
 from morse.schedules import NoiseSchedule
-
-with without_optional_packages("diffusers", *DIFFUSERS_EXTRAS):
-    from diffusers.models.attention_processor import Attention
-    from diffusers.models.resnet import ResnetBlock2D
 
 
 class NoAttention(nn.Module):

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor
 
 from morse.dash import Dash
-from morse.imports import DIFFUSERS_EXTRAS, without_optional_packages
 from morse.schedules import NoiseSchedule
-
-with without_optional_packages("diffusers", *DIFFUSERS_EXTRAS):
-    from diffusers.models.unets.unet_2d import UNet2DModel
 
 COMMON = {
     "center_input_sample": False,

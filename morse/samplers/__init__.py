@@ -18,15 +18,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from morse.grids import GRIDS
 from morse.registry import Registry, require_known
 from morse.schedules import CLEAN, NoiseSchedule
 
-Noise = Callable[[], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Noise = Callable[[], "Tensor"]
 """Draws standard normal noise of x's shape, each image's from its own generator."""
 State = Any
 """What a step hands to the next one; None at the start."""
@@ -51,6 +52,11 @@ class Sampler(ABC):
     def learned_variance(self) -> bool:
         """Whether :meth:`step` is given all channels of the network, those behind the noise estimate too."""
         return False
+
+    @property
+    def stochastic(self) -> bool:
+        """Whether any step adds fresh noise."""
+        return any(self.fresh_noise(index) for index in range(self.calls))
 
     @property
     @abstractmethod

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from morse.samplers import GridSampler, Noise, State
 from morse.schedules import CLEAN, NoiseSchedule
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def ddim_step(schedule: NoiseSchedule, x: Tensor, eps: Tensor, t: float, s: float, fresh: float = 0.0) -> Tensor:

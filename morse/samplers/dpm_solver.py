@@ -19,12 +19,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from morse.grids import GRIDS, log_snr
 from morse.samplers import Noise, Sampler, State
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 INNER = {1: (), 2: (0.5,), 3: (1 / 3, 2 / 3)}
 """Order -> the inner points' r (the authors' defaults)."""

@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from morse.samplers import GridSampler, Noise, State
 from morse.schedules import CLEAN
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FEW = 15
 """With fewer calls than this, the step before the last one is of order 2 at most, as in the authors' code."""

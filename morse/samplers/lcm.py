@@ -16,12 +16,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from morse.grids import training_steps
 from morse.samplers import Noise, Sampler, State
 from morse.schedules import NoiseSchedule
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SIGMA_DATA = 0.5
 """d, the standard deviation of the data that the boundary scalings presume (Song et al. 2023, arXiv 2303.01469)."""

@@ -21,11 +21,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from torch import Tensor
 
 from morse.samplers import GridSampler, Noise, State
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ORDERS = (1, 2, 3)
 VARIANTS = ("bh1", "bh2")

@@ -4,6 +4,7 @@ TEXT_TABLES = {
     "speedup": "Speedup of Morse at equal quality, with 95 % intervals; >= and <= are bounds.",
     "summary": "Mean speedups over the budgets; >= is a lower bound.",
     "latency": "Latencies of a call on a batch, and the ratio N with its 95 % interval.",
+    "summary_by_metric": "Mean speedups by each measure of quality; >= is a lower bound.",
     "costs": "Images after which Dot has paid for its training, and memory.",
 }
 
@@ -14,6 +15,8 @@ rule claims:
         schema=resource("workflow/schemas/claims.schema.yaml"),
         runs="<results>/tables/runs.csv",
         speedup="<results>/tables/speedup.csv",
+        latency="<results>/tables/latency.csv",
+        costs="<results>/tables/costs.csv",
     output:
         csv="<results>/tables/claims.csv",
         md="<results>/tables/claims.md",

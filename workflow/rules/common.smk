@@ -7,14 +7,13 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
-from morse.budget import morse_plan
 from morse.files import DamagedFile
 from morse.matrix import METHODS, check, nodes, path_pattern
-from morse.registry import require_known, unknown
-from morse.secondary_metrics import least_images
-from morse.statistics import DIMENSIONS
+from morse.preflight import preflight
+from morse.registry import unknown
+from morse.secondary_metrics import SECOND_OPINION
 from morse.validation import read_yaml, validate
-from morse.weights import INCEPTION, PUBLISHED, directory, require_present
+from morse.weights import PUBLISHED, directory
 
 ROOT = Path(workflow.basedir)
 
@@ -46,83 +45,12 @@ def trains_dot(model):
     return CARDS["model"][model]["dot"]["source"] == "train"
 
 
-def check_files():
-    """What the experiments load must be there; a damaged file shows when its hash is checked, on loading."""
-    needed = {}
-    for node in NODES:
-        model, task = CARDS["model"][node["model"]], CARDS["task"][node["task"]]
-        needed[model["dash"]["file"]] = f"Dash of {node['model']}"
-        if node["method"] == "morse" and not trains_dot(node["model"]):
-            needed[model["dot"]["file"]] = f"Dot of {node['model']}"
-        needed[task["data"]["file"]] = f"data of {node['task']}"
-        if "weights" in task["extractor"]:
-            needed[task["extractor"]["weights"]["file"]] = (
-                f"extractor of {node['task']}"
-            )
-        kind = task["extractor"]["kind"]
-        require_known(f"feature extractor of {node['task']}", [kind], DIMENSIONS)
-        if kind in INCEPTION and "published_weights" not in sys.argv:
-            require_present(INCEPTION[kind])
-    for file, what in needed.items():
-        if not Path(resource(file)).is_file():
-            raise ValueError(
-                f"{what}: {file} is missing; restore it from the repository, or take it out of the experiments and run `snakemake zoo`"
-            )
-
-
-def check_plans():
-    """A fine run that is too short would show only after Dot was trained."""
-    auto, needs = config["morse"]["auto"], []
-    if config["morse"]["policy"] != "auto":
-        return
-    for node in NODES:
-        if node["method"] == "morse":
-            ratio = CARDS["model"][node["model"]]["dot"]["ratio"]
-            plan = morse_plan(node["budget"], ratio, max(auto["shares"]))
-            needs.append((2 * max(len(plan.dash), node["budget"]), node["budget"]))
-    needed, budget = max(needs, default=(0, 0))
-    if auto["fine_calls"] < needed:
-        raise ValueError(
-            f"configuration: morse: auto: fine_calls: {auto['fine_calls']} are too few for {budget} LSD; use {needed} or more"
-        )
-
-
-def check_execution():
-    """Without a GPU it would show only after Dot was trained."""
-    wanted = {config["execution"], *config["latency"]["executions"]}
-    if "cuda-graphs" in wanted and config["device"] == "cpu":
-        raise ValueError(
-            "configuration: execution: cuda-graphs needs a GPU; set device: cuda, or another execution"
-        )
-
-
-def check_counts():
-    if config["images"] < max(config["shards"], 2 * config["quality"]["groups"]):
-        raise ValueError(
-            f"configuration: images: {config['images']} are fewer than shards, or than twice quality: groups"
-        )
-    for name in config["quality"]["metrics"]:
-        for task in sorted({node["task"] for node in NODES}):
-            dim = DIMENSIONS[CARDS["task"][task]["extractor"]["kind"]]
-            if config["images"] < (needed := least_images(name, dim)):
-                raise ValueError(
-                    f"configuration: quality: metrics: {name} needs {needed} images of {task}, not {config['images']}"
-                )
-    if config["grid_images"] > config["images"] // config["shards"]:
-        raise ValueError(
-            f"configuration: grid_images: {config['grid_images']} are more than the first shard has"
-        )
-
-
 try:
     validate(config, schema("config"), "configuration")
-    check_execution()
     CARDS = {kind: read_cards(kind) for kind in ("model", "task", "sampler")}
     NODES = nodes(config["experiments"])
     check(NODES, CARDS)
-    check_files()
-    check_counts()
-    check_plans()
+    preflight(config, CARDS, NODES, resource, "published_weights" not in sys.argv)
 except (DamagedFile, ValueError) as error:
     raise WorkflowError(str(error)) from None
 
@@ -245,11 +173,11 @@ def chosen_plan(wildcards):
     )
 
 
-def extractor_settings(wildcards):
+def extractor_settings(wildcards, role="extractor"):
     """The extractor's settings, its weights' file where the repository lies."""
     settings = {
         key: value
-        for key, value in CARDS["task"][wildcards.task]["extractor"].items()
+        for key, value in CARDS["task"][wildcards.task][role].items()
         if key != "training"
     }
     if "weights" in settings:
@@ -257,6 +185,16 @@ def extractor_settings(wildcards):
             "file": resource(settings["weights"]["file"])
         }
     return settings
+
+
+def second_extractor_settings(wildcards):
+    return extractor_settings(wildcards, "second_opinion")
+
+
+def shipped_reference(wildcards):
+    """The card's file of reference statistics, where the repository lies; None where it names none."""
+    shipped = CARDS["task"][wildcards.task]["reference"].get("statistics")
+    return shipped and shipped | {"file": resource(shipped["file"])}
 
 
 def data_settings(task):

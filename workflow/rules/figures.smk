@@ -113,6 +113,7 @@ rule notebook:
         notebook=workflow.source_path("../../notebooks/curves.ipynb"),
         runs="<results>/tables/runs.csv",
         speedup="<results>/tables/speedup.csv",
+        jackknife="<results>/tables/jackknife.csv",
     output:
         notebook="<results>/notebooks/curves.ipynb",
     log:

@@ -2,7 +2,13 @@
 # Features are kept, so that another metric samples nothing anew; where no metric needs them, they are not written.
 FEATURES = (
     f"<results>/features/{RUN}/shard={{shard}}.npz"
-    if config["quality"]["metrics"]
+    if set(config["quality"]["metrics"]) - {SECOND_OPINION}
+    else []
+)
+
+SECOND_FEATURES = (
+    f"<results>/features/second/{RUN}/shard={{shard}}.npz"
+    if SECOND_OPINION in config["quality"]["metrics"]
     else []
 )
 
@@ -12,7 +18,7 @@ rule reference:
         data=lambda wildcards: data_settings(wildcards.task)["file"],
     output:
         statistics="<results>/statistics/reference/{task}.npz",
-        features="<results>/features/reference/{task}.npz",
+        features="<results>/features/reference/{task}.npz" if FEATURES else [],
     log:
         "<results>/logs/reference/{task}.log",
     conda:
@@ -20,10 +26,25 @@ rule reference:
     params:
         data=lambda wildcards: data_settings(wildcards.task),
         split=lambda wildcards: CARDS["task"][wildcards.task]["reference"]["split"],
+        shipped=shipped_reference,
         extractor=extractor_settings,
         device=config["device"],
     script:
         "../scripts/reference.py"
+
+
+use rule reference as second_reference with:
+    output:
+        statistics="<results>/statistics/second/reference/{task}.npz",
+        features=[],
+    log:
+        "<results>/logs/second_reference/{task}.log",
+    params:
+        data=lambda wildcards: data_settings(wildcards.task),
+        split=lambda wildcards: CARDS["task"][wildcards.task]["reference"]["split"],
+        shipped=None,
+        extractor=second_extractor_settings,
+        device=config["device"],
 
 
 rule sample:
@@ -72,6 +93,18 @@ rule statistics:
         "../scripts/shard_statistics.py"
 
 
+# Its sums would be large, and the metric makes them of the features.
+use rule statistics as second_features with:
+    output:
+        features=f"<results>/features/second/{RUN}/shard={{shard}}.npz",
+    log:
+        f"<results>/logs/second_features/{RUN}/shard={{shard}}.log",
+    params:
+        extractor=second_extractor_settings,
+        groups=None,
+        device=config["device"],
+
+
 rule record:
     input:
         shards=collect(
@@ -105,12 +138,24 @@ rule record:
 rule metrics:
     input:
         features=collect(
-            f"<results>/features/{RUN}/shard={{shard}}.npz",
+            FEATURES,
             shard=range(config["shards"]),
             allow_missing=True,
         ),
-        reference="<results>/statistics/reference/{task}.npz",
-        reference_features="<results>/features/reference/{task}.npz",
+        reference="<results>/statistics/reference/{task}.npz" if FEATURES else [],
+        reference_features=(
+            "<results>/features/reference/{task}.npz" if FEATURES else []
+        ),
+        second=collect(
+            SECOND_FEATURES,
+            shard=range(config["shards"]),
+            allow_missing=True,
+        ),
+        second_reference=(
+            "<results>/statistics/second/reference/{task}.npz"
+            if SECOND_FEATURES
+            else []
+        ),
     output:
         metrics=f"<results>/metrics/{RUN}.json",
     log:
@@ -119,6 +164,7 @@ rule metrics:
         "../../environment.yml"
     params:
         names=config["quality"]["metrics"],
+        groups=config["quality"]["groups"],
     script:
         "../scripts/metrics.py"
 
@@ -144,6 +190,8 @@ rule runs_table:
         jackknife="<results>/tables/jackknife.csv",
         latency="<results>/tables/latency.csv",
         costs="<results>/tables/costs.csv",
+        speedup_by_metric="<results>/tables/speedup_by_metric.csv",
+        summary_by_metric="<results>/tables/summary_by_metric.csv",
     log:
         "<results>/logs/runs_table.log",
     localrule: True

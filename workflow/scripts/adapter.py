@@ -10,7 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from lean import import_unet
+
 from morse.files import DamagedFile, write_atomically
+from morse.provenance import processor, usable_cores
 
 PLANNING_SEED = 1_000_000
 """Of the noise that plans are tried on; apart from the seeds of runs."""
@@ -36,8 +39,14 @@ class _Both:
 
 
 @contextmanager
-def job(snakemake: Any) -> Iterator[None]:
-    """Runs a script's body: stderr goes to the log too, and an error of input ends it with one line and exit code 1."""
+def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
+    """Runs a script's body: stderr goes to the log too, and an error of input ends it with one line and exit code 1.
+
+    Args:
+        networks: whether the body imports Dash and Dot, for which no more of diffusers is loaded than they need.
+    """
+    if networks:
+        import_unet()
     with open(snakemake.log[0], "w", buffering=1) as log:  # by lines, as os._exit below flushes nothing
         terminal = sys.stderr
         sys.stderr = _Both(terminal, log)
@@ -57,8 +66,7 @@ def device_of(choice: str, threads: int) -> str:
     """The choice "auto", "cpu" or "cuda" -> torch's device; also bounds torch's threads by the machine's cores."""
     import torch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(min(threads, cores))
+    torch.set_num_threads(min(threads, usable_cores()))
     if choice == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if choice == "cuda" and not torch.cuda.is_available():
@@ -66,11 +74,11 @@ def device_of(choice: str, threads: int) -> str:
     return choice
 
 
-def device_name(device: str) -> str | None:
-    """The accelerator's name, for the record; None for the processor."""
+def device_name(device: str) -> str:
+    """The accelerator's name, for the record, or the processor's with the cores that torch uses of it."""
     import torch
 
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else None
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else processor(torch.get_num_threads())
 
 
 def write_text(text: str, path: str) -> None:

@@ -2,7 +2,7 @@
 
 from adapter import PLANNING_SEED, device_of, job, write_json
 
-with job(snakemake):
+with job(snakemake, networks=True):
     import torch
 
     from morse.budget import morse_plan

@@ -13,7 +13,7 @@ with job(snakemake):
 
     files, outputs = snakemake.input, snakemake.output
     claims = read_claims(Path(files.claims), read_yaml(Path(files.schema)))
-    judged = judge(claims, pd.read_csv(files.runs), pd.read_csv(files.speedup))
+    judged = judge(claims, *(pd.read_csv(files[table]) for table in ("runs", "speedup", "latency", "costs")))
     text = claims_text(judged)
     write_text(judged.to_csv(index=False), outputs.csv)
     write_text(markdown(text), outputs.md)

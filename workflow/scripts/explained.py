@@ -3,7 +3,7 @@
 import numpy as np
 from adapter import device_of, job, write_json
 
-with job(snakemake):
+with job(snakemake, networks=True):
     from morse.data import load_split
     from morse.dot_training import GAP_EDGES, S_EDGES, ChainSettings, ChainSource, explained_residual
     from morse.zoo import load_dash, load_dot

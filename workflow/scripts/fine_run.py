@@ -4,9 +4,9 @@ import time
 
 from adapter import PLANNING_SEED, device_of, job
 
-with job(snakemake):
+with job(snakemake, networks=True):
     from morse.files import write_npz
-    from morse.planning import fine_run, is_stochastic
+    from morse.planning import fine_run
     from morse.samplers import make_sampler
     from morse.zoo import load_dash
 
@@ -14,9 +14,7 @@ with job(snakemake):
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     started = time.monotonic()
-    if is_stochastic(make_sampler(config.sampler, dash.schedule, 3)):
-        fine = []  # it has no such run; no images stand for that
-    else:
-        sampler = make_sampler(config.sampler, dash.schedule, config.calls)
-        fine = fine_run(dash, sampler, config.images, PLANNING_SEED, device).cpu().numpy()
+    sampler = make_sampler(config.sampler, dash.schedule, config.calls)
+    # A stochastic one has no such run; no images stand for that.
+    fine = [] if sampler.stochastic else fine_run(dash, sampler, config.images, PLANNING_SEED, device).cpu().numpy()
     write_npz(snakemake.output.fine, compress=True, images=fine, seconds=time.monotonic() - started)

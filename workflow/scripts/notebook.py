@@ -9,7 +9,7 @@ with job(snakemake):
 
     from morse.files import write_atomically
 
-    parameters = {name: str(Path(snakemake.input[name]).resolve()) for name in ("runs", "speedup")}
+    parameters = {name: str(Path(snakemake.input[name]).resolve()) for name in ("runs", "speedup", "jackknife")}
 
     def execute(temporary: Path) -> None:
         papermill.execute_notebook(snakemake.input.notebook, temporary, parameters, kernel_name="python3", progress_bar=False)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from adapter import job
 
-with job(snakemake):
+with job(snakemake, networks=True):
     from morse.zoo import prepare_dot
 
     files, config = snakemake.input, snakemake.params

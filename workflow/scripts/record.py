@@ -4,7 +4,6 @@ from adapter import job, write_json
 
 with job(snakemake):
     from morse.files import write_npz
-    from morse.provenance import provenance
     from morse.records import make_record
     from morse.shards import load_shard
     from morse.statistics import Statistics
@@ -16,5 +15,5 @@ with job(snakemake):
     ratio = config.card["dot"]["ratio"] if node.method == "morse" else None
     made = make_record(key, config.card["scale"], config.images, ratio, shards, statistics, Statistics.load(files.reference))
     settings = {"policy": config.policy, "execution": config.execution}
-    write_json(made | settings | {"provenance": provenance(shards[0].device)}, snakemake.output.record)
+    write_json(made | settings, snakemake.output.record)
     write_npz(snakemake.output.images, compress=True, images=shards[0].images[: config.grid_images])

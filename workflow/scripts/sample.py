@@ -1,11 +1,14 @@
 """One shard of a node's images."""
 
-from adapter import device_of, job, read_json
+from dataclasses import replace
 
-with job(snakemake):
-    from morse.budget import dash_plan, fixed_plan, morse_plan, read_plan
+from adapter import device_name, device_of, job, read_json
+
+with job(snakemake, networks=True):
+    from morse.budget import POLICIES, dash_plan, read_plan
     from morse.execution import EXECUTIONS, executable
     from morse.predictors import DashOnly, Morse
+    from morse.provenance import provenance
     from morse.samplers import make_sampler
     from morse.sampling import batch_sizes, sample
     from morse.shards import bounds, save_shard
@@ -19,10 +22,8 @@ with job(snakemake):
         ratio = config.card["dot"]["ratio"]
         if config.policy["name"] == "auto":
             plan = read_plan(read_json(files.plan)["plan"], ratio)
-        elif config.policy["name"] == "fixed":
-            plan = fixed_plan(budget, ratio, **config.policy["settings"])
         else:
-            plan = morse_plan(budget, ratio, **config.policy["settings"])
+            plan = POLICIES[config.policy["name"]](budget, ratio, **config.policy["settings"])
         dot = load_dot(config.card, dash, files.dot)
         predictor = Morse(run_dash, executable(dot, config.execution, device), plan)
     else:
@@ -33,4 +34,4 @@ with job(snakemake):
     caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
     warm_up = EXECUTIONS[config.execution] * batch_sizes(count, config.batch_size) or [2]
     shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption, warm_up)
-    save_shard(shard, snakemake.output.shard)
+    save_shard(replace(shard, provenance=provenance(device_name(device))), snakemake.output.shard)

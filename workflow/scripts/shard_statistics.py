@@ -1,4 +1,4 @@
-"""A shard of images -> its statistics and features."""
+"""A shard of images -> its statistics, its features, or both, as the rule has outputs."""
 
 from pathlib import Path
 
@@ -15,9 +15,10 @@ with job(snakemake):
     shard = load_shard(snakemake.input.shard)
     extractor = load_extractor(config.extractor, device_of(config.device, snakemake.threads))
     run = path_pattern().format(**dict(node.items()))
-    statistics = Statistics.empty(extractor.identity, run, shard.images.shape[1:], extractor.dim, config.groups)
     values = extractor(shard.images)
-    statistics.add(values, shard.first)
-    statistics.save(Path(snakemake.output.statistics))
+    if path := snakemake.output.get("statistics"):
+        statistics = Statistics.empty(extractor.identity, run, shard.images.shape[1:], extractor.dim, config.groups)
+        statistics.add(values, shard.first)
+        statistics.save(Path(path))
     if snakemake.output.features:
         Features(extractor.identity, run, shard.first, values).save(Path(snakemake.output.features))

@@ -6,6 +6,7 @@ from pathlib import Path
 from adapter import job, read_json
 
 with job(snakemake):
+    from morse.by_metric import speedups_by_metric
     from morse.costs import cost_table, latency_table
     from morse.files import write_atomically
     from morse.jackknife import jackknife_table
@@ -24,6 +25,7 @@ with job(snakemake):
     jackknife = jackknife_table(records)
     speedups = speedup_table(runs, jackknife, snakemake.params.saturation)
     speedups = with_lossless(speedups, runs, jackknife, snakemake.params.margin)
+    by_metric, summary_by_metric = speedups_by_metric(runs, records, snakemake.params.saturation)
     trainings = dict(snakemake.params.trained)
     for path in files.trainings:
         made = read_json(path)
@@ -35,6 +37,8 @@ with job(snakemake):
         outputs.jackknife: jackknife,
         outputs.latency: latency_table(latencies.values()),
         outputs.costs: cost_table(runs, speedups, trainings),
+        outputs.speedup_by_metric: by_metric,
+        outputs.summary_by_metric: summary_by_metric,
     }
     for path, table in tables.items():
         write_atomically(lambda temporary, table=table: table.to_csv(temporary, index=False), Path(path))

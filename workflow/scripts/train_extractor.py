@@ -4,7 +4,7 @@ from pathlib import Path
 
 from adapter import device_name, device_of, job, write_json
 
-with job(snakemake):
+with job(snakemake, networks=True):
     from morse.data import load_split
     from morse.provenance import provenance
     from morse.zoo import train_classifier
