@@ -23,7 +23,8 @@ from morse.statistics import DIMENSIONS, LABELS
 from morse.weights import INCEPTION, require_published
 
 SIDE = 299
-BATCH = 50
+BATCH, BATCH_ON_CPU = 50, 10
+"""Images at once. On a CPU larger batches leave the cache, at 1.1 times the time for 50."""
 
 
 def resized_clean(images: Tensor) -> Tensor:
@@ -93,4 +94,5 @@ def _weights(name: str, settings: Mapping[str, Any]) -> tuple[Path, str]:
 
 
 def _extractor(name: str, weights: str, embed: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:
-    return Extractor(name, LABELS[name], DIMENSIONS[name], f"{name}/{weights}/{UINT8_RULE}", embed, device, batch_size=BATCH)
+    batch_size = BATCH_ON_CPU if torch.device(device).type == "cpu" else BATCH
+    return Extractor(name, LABELS[name], DIMENSIONS[name], f"{name}/{weights}/{UINT8_RULE}", embed, device, batch_size)
