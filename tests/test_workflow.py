@@ -191,6 +191,14 @@ def test_shipped_statistics_of_another_extractor_are_made_anew(tmp_path):
     assert "is of another extractor or data" in (tmp_path / "results/smoke/logs/reference/fashion-mnist.log").read_text()
 
 
+def test_a_second_opinion_alone_needs_no_features_of_the_first_extractor(tmp_path):
+    jobs = planned(tmp_path, "all", configs=config_file(tmp_path, quality={"metrics": ["second_opinion"]}))
+    assert (jobs["second_features"], jobs["metrics"], jobs["second_reference"]) == (12, 6, 1)
+    listed = snakemake(tmp_path, "-n", "all", configs=config_file(tmp_path, quality={"metrics": ["second_opinion"]}))
+    assert "features/model=" not in listed.stdout + listed.stderr and "features/second/model=" in listed.stdout + listed.stderr
+    assert "second_features" not in planned(tmp_path, "all", configs=config_file(tmp_path, quality={"metrics": ["kid"]}))
+
+
 INCEPTION = {"tasks": {"fashion-mnist": {"extractor": {"kind": "inception"}}}}
 
 
