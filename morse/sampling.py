@@ -1,7 +1,7 @@
 """The one sampling loop: predictor x sampler -> uint8 images.
 
-Image i of run seed r draws all its noise from the generator seeded by (r, i): images depend on neither batch size, shard nor
-device count, and a baseline starts from the same noise as Morse.
+Image i of run seed r draws all its noise from the generator seeded by (r, i), which depends on neither batch size, shard nor device
+count; images do by the rounding of networks only. A baseline starts from the same noise as Morse.
 """
 
 from __future__ import annotations

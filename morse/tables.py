@@ -1,7 +1,7 @@
-r"""Tidy tables -> tables to be read: Markdown, and LaTeX with booktabs.
+r"""Tidy tables -> tables to be read: Markdown, HTML, and LaTeX with booktabs.
 
 First the columns that a reader needs become text, errors and intervals beside their numbers and bounds marked (``runs_text`` and its
-kin); then one of two writers sets the text. The CSV files keep every column and digit.
+kin); then a writer sets the text. The CSV files keep every column and digit.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from html import escape
 
 import pandas as pd
 
@@ -115,7 +116,7 @@ def latency_text(latencies: pd.DataFrame) -> pd.DataFrame:
     no_bound = latencies.assign(bound="")
     table["N"] = _rows(no_bound, with_interval, "ratio", "ratio_low", "ratio_high", "bound")
     table["N by FLOPs"] = latencies["ratio_flops"].map(number)
-    sizes = _renamed(latencies, ["dash_gflops", "dot_gflops", "dash_parameters", "dot_own_parameters", "memory_format"])
+    sizes = _renamed(latencies, ["dash_gflops", "dot_gflops", "dash_parameters", "dot_parameters", "dot_own_parameters", "memory_format"])
     return pd.concat([table, sizes], axis=1)
 
 
@@ -185,6 +186,13 @@ def latex(table: pd.DataFrame, caption: str, label: str) -> str:
         index=False, escape=False, longtable=True, column_format=columns, caption=latex_escape(caption), label=label
     )
     return f"% \\usepackage{{booktabs, longtable}}\n{body}"
+
+
+def html(table: pd.DataFrame, caption: str) -> str:
+    """A table of text as a page of HTML, which Snakemake's report shows; its caption alone if it has no rows."""
+    rows = "<p>No rows.</p>" if table.empty else table.to_html(index=False, border=0)
+    style = "body {font: 14px sans-serif} td, th {padding: 2px 8px; text-align: right; border-bottom: 1px solid #ddd}"
+    return f'<!doctype html>\n<meta charset="utf-8">\n<style>{style}</style>\n<p>{escape(caption)}</p>\n{rows}\n'
 
 
 def latex_escape(text: str) -> str:

@@ -10,7 +10,7 @@ import torch
 from diffusers.schedulers.deprecated.scheduling_sde_vp import ScoreSdeVpScheduler
 from hypothesis import given
 from hypothesis import strategies as st
-from test_samplers import order, run, solve
+from test_samplers import order, rounded, run, solve
 
 from morse.budget import dash_plan, morse_plan
 from morse.grids import GRIDS
@@ -117,8 +117,10 @@ def test_morse_runs_on_it(name, continuous, x):
     assert torch.equal(run(Morse(continuous, None, dash_plan(10)), sampler, x), run(DashOnly(continuous), sampler, x))
     plan = morse_plan(6, 4.0, 0.5)
     fine = make(name, len(plan.dash))
-    morse = run(Morse(continuous, lambda x_s, x_t, eps_s, s, t: continuous(x_t, t) - eps_s, plan), fine, x)
-    torch.testing.assert_close(morse, run(DashOnly(continuous), fine, x), rtol=1e-5, atol=1e-5)
+    dash = rounded(continuous)
+    morse, baseline = run(Morse(dash, lambda x_s, x_t, eps_s, s, t: dash(x_t, t) - eps_s, plan), fine, x), run(DashOnly(dash), fine, x)
+    assert torch.equal(morse, baseline) or fine.stochastic
+    torch.testing.assert_close(morse, baseline, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("calls", [2, 10, 100])

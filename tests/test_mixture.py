@@ -11,14 +11,18 @@ from morse.samplers.ddim import ddim_step
 from morse.schedules import CLEAN, VPSDE
 from morse.seeds import generator
 
-SOLVERS = {
-    "ddim": (1.0, {"grid": "time-quadratic"}),
-    "probability-flow": (1.0, {"grid": "time-quadratic"}),
-    "dpm-solver": (3.0, {}),
-    "dpm-solver-multistep": (2.0, {"order": 2, "grid": "log-snr"}),
-    "unipc": (3.0, {"order": 2, "grid": "log-snr"}),  # its corrector adds one
-}
-"""Name -> order of convergence, options."""
+SOLVERS = [
+    ("ddim", 1.0, {"grid": "time-quadratic"}),
+    ("probability-flow", 1.0, {"grid": "time-quadratic"}),
+    ("dpm-solver", 2.0, {"order": 2}),
+    ("dpm-solver", 3.0, {}),
+    ("dpm-solver-multistep", 2.0, {"order": 2, "grid": "log-snr"}),
+    ("dpm-solver-multistep", 2.0, {"order": 3, "grid": "log-snr"}),  # as its authors wrote it
+    ("dpm-solver-multistep", 3.0, {"order": 3, "grid": "log-snr", "corrected": True}),
+    ("unipc", 2.0, {"order": 1, "grid": "log-snr"}),  # its corrector adds one
+    ("unipc", 3.0, {"order": 2, "grid": "log-snr"}),
+]
+"""Name, order of convergence, options. DPM-Solver of order 1 is DDIM (test_samplers)."""
 EXACT = {"ddpm": {"clip": False}, "ddim": {"eta": 1.0}, "euler-maruyama": {"step_size": "grid"}}
 """Stochastic samplers, which reach the data's distribution."""
 
@@ -26,6 +30,11 @@ EXACT = {"ddpm": {"clip": False}, "ddim": {"eta": 1.0}, "euler-maruyama": {"step
 @pytest.fixture(scope="module")
 def continuous(mixture):
     return replace(mixture, schedule=VPSDE())
+
+
+def test_every_sampler_is_tried():
+    """LCM is no solver: it needs a network that was distilled for it (test_lcm)."""
+    assert {name for name, *_ in SOLVERS} | set(EXACT) | {"lcm"} == set(SAMPLERS)
 
 
 def start(count):
@@ -41,9 +50,8 @@ def limit(continuous):
     return {"dpm-solver": ended, "others": ddim_step(continuous.schedule, ended, eps, first, CLEAN)}
 
 
-@pytest.mark.parametrize("name", SOLVERS)
-def test_solvers_converge_at_their_order(name, continuous, limit):
-    expected, options = SOLVERS[name]
+@pytest.mark.parametrize(("name", "expected", "options"), SOLVERS)
+def test_solvers_converge_at_their_order(name, expected, options, continuous, limit):
     counts, errors = (80, 160, 320), []
     for calls in counts:
         made = solve(SAMPLERS[name](continuous.schedule, calls, **options), continuous, start(64))

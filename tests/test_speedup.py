@@ -106,6 +106,36 @@ def test_interval_covers_the_truth_about_as_often_as_it_says(groups):
     assert 0.92 < np.mean(hits) < 0.98
 
 
+def flattening(cost):
+    return 40.0 * np.asarray(cost) ** -0.9 + 1.0
+
+
+def of_flat_curves(luck=None, groups=20):
+    """Baseline and Morse, 1.5 times as fast, on a curve that ends flat; with luck, a share of which all runs have in common."""
+    records = [item for item in curves(1.5) if item["node"]["method"] == "baseline" or item["node"]["budget"] <= 32]
+    common = np.zeros(groups) if luck is None else luck.standard_normal(groups)
+    for item in records:
+        speed = 1.5 if item["node"]["method"] == "morse" else 1.0
+        own = np.zeros(groups) if luck is None else luck.standard_normal(groups)
+        deviation = 0.01 * np.sqrt(groups) * (0.8 * common + 0.6 * own)
+        value = flattening(speed * item["node"]["budget"])
+        without = value * (1 + (deviation.sum() - deviation) / (groups - 1))
+        item["quality"] |= {"value": value * (1 + deviation.mean()), "without_groups": without.tolist()}
+    return records
+
+
+def test_the_interval_of_the_mean_covers_where_the_curve_ends_flat():
+    def mean(records):
+        runs, jackknife = table(records), jackknife_table(records)
+        return speedup_summary(speedup_table(runs, jackknife), draws=speedup_draws(runs, jackknife)).iloc[0]
+
+    truth = mean(of_flat_curves())["geometric_mean"]
+    assert truth == pytest.approx(1.5, rel=0.05)  # the baseline is linear between its points
+    found = [mean(of_flat_curves(np.random.default_rng(seed))) for seed in range(200)]
+    hits = [one["geometric_mean_low"] < truth < one["geometric_mean_high"] for one in found]
+    assert 0.90 <= np.mean(hits) <= 0.99
+
+
 def test_intervals_do_not_depend_on_the_other_curves():
     alone = curves(1.5, se=0.02)
     others = [{**item, "node": {**item["node"], "model": "twin", "sampler": "a-first"}} for item in curves(2.0, se=0.05)]

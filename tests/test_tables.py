@@ -17,6 +17,7 @@ from morse.results import RUN_COLUMNS
 from morse.speedup import SPEEDUP_COLUMNS
 from morse.tables import (
     claims_text,
+    html,
     latex,
     latex_escape,
     markdown,
@@ -45,6 +46,14 @@ def read_markdown(text):
 )  # fmt: skip
 def test_numbers_have_sensible_digits(value, text):
     assert number(value) == text
+
+
+def test_html_has_every_cell_and_escapes():
+    table = pd.DataFrame({"model": ["a<b", "c&d"], "speedup": [">= 1.3", "1.5 [1.2, 1.9]"]})
+    text = html(table, "less < more")
+    cells = re.findall("<td>(.*?)</td>", text)
+    assert cells == ["a&lt;b", "&gt;= 1.3", "c&amp;d", "1.5 [1.2, 1.9]"] and "less &lt; more" in text
+    assert "No rows" in html(table[:0], "none")
 
 
 @given(st.floats(-1e12, 1e12))

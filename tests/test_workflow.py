@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +102,15 @@ def test_smoke_run_makes_every_product(finished):
     for name in ("cifar10-ddpm-mini/dash", "cifar10-ddpm-mini/dot", "extractor/fashion-mnist"):
         training = json.loads((results / "zoo" / f"{name}.json").read_text())
         assert training["steps"] == 2 and training["provenance"]["code"]
+
+
+@pytest.mark.slow
+def test_the_report_holds_figures_and_tables(finished):
+    made = snakemake(finished, "--report", "report.zip")
+    assert made.returncode == 0, made.stderr[-3000:]
+    with zipfile.ZipFile(finished / "report.zip") as archive:
+        names = {Path(name).name for name in archive.namelist()}
+    assert {"curves-lsd.png", "speedup.png", "speedup.html", "summary.html", "claims.html"} <= names
 
 
 @pytest.mark.slow

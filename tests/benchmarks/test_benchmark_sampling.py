@@ -20,7 +20,7 @@ from morse.samplers import SAMPLERS
 from morse.sampling import draw, trajectory
 from morse.schedules import linear
 from morse.seeds import generator
-from morse.zoo import load_dash
+from morse.zoo import load_dash, load_dot, prepare_dot
 
 ROOT = Path(__file__).parents[2]
 
@@ -80,6 +80,17 @@ def test_calls_of_the_shipped_dash(benchmark, dash, noise):
         return eps
 
     assert benchmark.pedantic(run, rounds=2, warmup_rounds=1).isfinite().all()
+
+
+@pytest.mark.benchmark(group="a call on 100 images")
+@pytest.mark.parametrize("network", ["dash", "dot"])
+def test_a_call_of_the_shipped_networks(benchmark, dash, noise, network, tmp_path):
+    card = yaml.safe_load((ROOT / "config/models/cifar10-ddpm-mini.yaml").read_text())
+    prepare_dot(card, ROOT / card["dash"]["file"], ROOT / card["dot"]["file"], tmp_path / "dot.safetensors")
+    dot, s, t = load_dot(card, dash, tmp_path / "dot.safetensors"), labels(noise, 600.0), labels(noise, 500.0)
+    run = {"dash": lambda: dash(noise, t), "dot": lambda: dot(noise, noise, noise, s, t)}[network]
+    with torch.inference_mode():
+        benchmark.pedantic(run, rounds=7, warmup_rounds=2)
 
 
 @pytest.mark.benchmark(group="loop")

@@ -21,6 +21,12 @@ rule claims:
         csv="<results>/tables/claims.csv",
         md="<results>/tables/claims.md",
         tex="<results>/tables/claims.tex",
+        html=report(
+            "<results>/tables/claims.html",
+            category="Tables",
+            caption="../report/table.rst",
+            labels={"table": "claims"},
+        ),
     log:
         "<results>/logs/claims.log",
     localrule: True
@@ -38,6 +44,11 @@ rule text_tables:
     output:
         md=collect("<results>/tables/{table}.md", table=TEXT_TABLES),
         tex=collect("<results>/tables/{table}.tex", table=TEXT_TABLES),
+        html=report(
+            collect("<results>/tables/{table}.html", table=TEXT_TABLES),
+            category="Tables",
+            caption="../report/table.rst",
+        ),
     log:
         "<results>/logs/text_tables.log",
     localrule: True

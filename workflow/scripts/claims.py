@@ -8,7 +8,7 @@ with job(snakemake):
     import pandas as pd
 
     from morse.claims import judge, read_claims
-    from morse.tables import claims_text, latex, markdown
+    from morse.tables import claims_text, html, latex, markdown
     from morse.validation import read_yaml
 
     files, outputs = snakemake.input, snakemake.output
@@ -17,4 +17,5 @@ with job(snakemake):
     text = claims_text(judged)
     write_text(judged.to_csv(index=False), outputs.csv)
     write_text(markdown(text), outputs.md)
+    write_text(html(text, snakemake.params.caption), outputs.html)
     write_text(latex(text, snakemake.params.caption, "tab:claims"), outputs.tex)

@@ -28,7 +28,11 @@ with job(snakemake, networks=True):
         "ratio": made[0]["ratio"],
         "measurements": made,
         "flops": {"dash": of_dash, "dot": of_dot},
-        "parameters": {"dash": sum(p.numel() for p in dash.network.parameters()), "dot_own": own_parameters(config.card)},
+        "parameters": {
+            "dash": sum(p.numel() for p in dash.network.parameters()),
+            "dot": sum(p.numel() for p in dot.parameters()),
+            "dot_own": own_parameters(config.card),
+        },
         "memory_format": str(memory_format(device)).removeprefix("torch."),
         "provenance": provenance(device_name(device)),
     }

@@ -1,14 +1,15 @@
-"""Tables as CSV -> Markdown and LaTeX."""
+"""Tables as CSV -> Markdown, LaTeX and HTML."""
 
 from adapter import job, write_text
 
 with job(snakemake):
     import pandas as pd
 
-    from morse.tables import TEXTS, latex, markdown
+    from morse.tables import TEXTS, html, latex, markdown
 
     captions, outputs = snakemake.params.captions, snakemake.output
-    for (name, caption), path, md, tex in zip(captions.items(), snakemake.input, outputs.md, outputs.tex, strict=True):
+    for index, ((name, caption), path) in enumerate(zip(captions.items(), snakemake.input, strict=True)):
         text = TEXTS[name](pd.read_csv(path))
-        write_text(markdown(text), md)
-        write_text(latex(text, caption, f"tab:{name}"), tex)
+        write_text(markdown(text), outputs.md[index])
+        write_text(latex(text, caption, f"tab:{name}"), outputs.tex[index])
+        write_text(html(text, caption), outputs.html[index])
