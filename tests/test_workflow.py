@@ -205,7 +205,8 @@ def test_a_second_opinion_alone_needs_no_features_of_the_first_extractor(tmp_pat
     jobs = planned(tmp_path, "all", configs=config_file(tmp_path, quality={"metrics": ["second_opinion"]}))
     assert (jobs["second_features"], jobs["metrics"], jobs["second_reference"]) == (12, 6, 1)
     listed = snakemake(tmp_path, "-n", "all", configs=config_file(tmp_path, quality={"metrics": ["second_opinion"]}))
-    assert "features/model=" not in listed.stdout + listed.stderr and "features/second/model=" in listed.stdout + listed.stderr
+    files = listed.stdout + listed.stderr
+    assert "results/smoke/features/model=" not in files and "results/smoke/features/second/model=" in files
     assert "second_features" not in planned(tmp_path, "all", configs=config_file(tmp_path, quality={"metrics": ["kid"]}))
 
 
