@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from morse.files import DamagedFile
 from morse.matrix import check, nodes
@@ -21,9 +22,8 @@ TASK = ("task", "fashion-mnist")
 
 def merged(content, changes):
     """The content with nested changes, as Snakemake merges files of settings."""
-    made = dict(content)
-    for key, value in changes.items():
-        made[key] = merged(made.get(key, {}), value) if isinstance(value, dict) else value
+    made = copy.deepcopy(content)
+    update_config(made, changes)
     return made
 
 

@@ -29,8 +29,12 @@ BATCH = (100, 1, 32, 32)
 
 
 @pytest.fixture(scope="module")
-def dash():
-    card = yaml.safe_load((ROOT / "config/models/cifar10-ddpm-mini.yaml").read_text())
+def card():
+    return yaml.safe_load((ROOT / "config/models/cifar10-ddpm-mini.yaml").read_text())
+
+
+@pytest.fixture(scope="module")
+def dash(card):
     return load_dash(card, ROOT / card["dash"]["file"])
 
 
@@ -84,8 +88,7 @@ def test_calls_of_the_shipped_dash(benchmark, dash, noise):
 
 @pytest.mark.benchmark(group="a call on 100 images")
 @pytest.mark.parametrize("network", ["dash", "dot"])
-def test_a_call_of_the_shipped_networks(benchmark, dash, noise, network, tmp_path):
-    card = yaml.safe_load((ROOT / "config/models/cifar10-ddpm-mini.yaml").read_text())
+def test_a_call_of_the_shipped_networks(benchmark, card, dash, noise, network, tmp_path):
     prepare_dot(card, ROOT / card["dash"]["file"], ROOT / card["dot"]["file"], tmp_path / "dot.safetensors")
     dot, s, t = load_dot(card, dash, tmp_path / "dot.safetensors"), labels(noise, 600.0), labels(noise, 500.0)
     run = {"dash": lambda: dash(noise, t), "dot": lambda: dot(noise, noise, noise, s, t)}[network]

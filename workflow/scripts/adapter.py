@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from lean import import_unet
-
 from morse.files import DamagedFile, write_atomically
 from morse.provenance import processor, usable_cores
 
@@ -46,6 +44,8 @@ def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
         networks: whether the body imports Dash and Dot, for which no more of diffusers is loaded than they need.
     """
     if networks:
+        from lean import import_unet  # here, as what it patches with takes other jobs' time to load
+
         import_unet()
     with open(snakemake.log[0], "w", buffering=1) as log:  # by lines, as os._exit below flushes nothing
         terminal = sys.stderr
