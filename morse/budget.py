@@ -84,15 +84,36 @@ def interleave(dash_calls: int, dot_calls: int, lean: float = 1.0) -> tuple[bool
     """
     total = dash_calls + dot_calls
     if lean == 1.0:  # in whole numbers
-        chosen = {index * total // dash_calls for index in range(dash_calls)}
+        places = [index * total // dash_calls for index in range(dash_calls)]
     else:
         places = [math.floor(total * (index / dash_calls) ** lean) for index in range(dash_calls)]
-        for index in range(1, dash_calls):  # two calls at one place: the later one moves on
-            places[index] = max(places[index], places[index - 1] + 1)
-        for left, index in enumerate(reversed(range(dash_calls)), start=1):
-            places[index] = min(places[index], total - left)
-        chosen = set(places)
-    return tuple(index in chosen for index in range(total))
+    return _calls(places, total)
+
+
+def reach_end(dash_calls: int, dot_calls: int, lean: float = 1.0) -> tuple[bool, ...]:
+    """As :func:`interleave`, but Dash's last call is the last but one of all: with 3 and 6, D...D..D. (D Dash, . Dot).
+
+    :func:`interleave` leaves the end of a run, where fine detail is decided, to Dot. The very last call, at the least noise, changes
+    next to nothing and would be wasted on Dash. Of two calls of Dash the second is needed half-way, where :func:`interleave` has it.
+
+    Args:
+        lean: call i of n of Dash's stands at the part :math:`(i / (n - 1))^{lean}` of the way there: 1 evenly; less: after a first
+            longer gap, at the noisiest times.
+    """
+    if dash_calls < 3 or dot_calls < 1:
+        return interleave(dash_calls, dot_calls)
+    total = dash_calls + dot_calls
+    places = [math.floor((total - 2) * (index / (dash_calls - 1)) ** lean + 0.5) for index in range(dash_calls)]
+    return (*_calls(places, total - 1), False)
+
+
+def _calls(places: list[int], total: int) -> tuple[bool, ...]:
+    """True at ``places``, in rising order; of two at one place the later one moves on, and none beyond the last that leaves room."""
+    for index in range(1, len(places)):
+        places[index] = max(places[index], places[index - 1] + 1)
+    for left, index in enumerate(reversed(range(len(places))), start=1):
+        places[index] = min(places[index], total - left)
+    return tuple(index in places for index in range(total))
 
 
 def morse_plan(budget: int, ratio: float, dot_share: float, lean: float = 1.0) -> Plan:
@@ -107,11 +128,16 @@ def morse_plan(budget: int, ratio: float, dot_share: float, lean: float = 1.0) -
     Raises:
         ValueError: if the budget holds no call of Dash beside one LSD of Dot's, or Dot is no faster than Dash.
     """
-    _check(budget, ratio)
-    if not 0.0 < dot_share < 1.0:
-        raise ValueError(f"dot_share lies between 0 and 1, not {dot_share:g}")
-    k = min(max(1, math.floor(budget * dot_share + 1e-9)), budget - 1)
-    return Plan(interleave(budget - k, math.floor(ratio * k + 1e-9), lean), ratio)
+    return Plan(interleave(*_split(budget, ratio, dot_share), lean), ratio)
+
+
+def endpoint_plan(budget: int, ratio: float, dot_share: float, lean: float) -> Plan:
+    """Calls as many as :func:`morse_plan`'s, but Dash's last one is the last but one of all (:func:`reach_end`).
+
+    Raises:
+        ValueError: as :func:`morse_plan`.
+    """
+    return Plan(reach_end(*_split(budget, ratio, dot_share), lean), ratio)
 
 
 def fixed_plan(budget: int, ratio: float, dots: int) -> Plan:
@@ -131,7 +157,7 @@ def fixed_plan(budget: int, ratio: float, dots: int) -> Plan:
     return Plan(tuple(calls[:-1]), ratio)
 
 
-POLICIES: dict[str, Callable[..., Plan]] = {"paper": morse_plan, "fixed": fixed_plan}
+POLICIES: dict[str, Callable[..., Plan]] = {"paper": morse_plan, "endpoint": endpoint_plan, "fixed": fixed_plan}
 """Name in the configuration -> function of (budget, ratio, its settings); one more, ``auto``, searches (:mod:`morse.planning`)."""
 
 
@@ -141,3 +167,12 @@ def _check(budget: int, ratio: float) -> None:
         raise ValueError(f"a budget of {budget} LSD is too small for Morse: {needs}")
     if not 1.0 < ratio < math.inf:
         raise ValueError(f"the ratio N is {ratio:g}, not a finite number above 1: Dot must be faster than Dash")
+
+
+def _split(budget: int, ratio: float, dot_share: float) -> tuple[int, int]:
+    """Calls of Dash and of Dot."""
+    _check(budget, ratio)
+    if not 0.0 < dot_share < 1.0:
+        raise ValueError(f"dot_share lies between 0 and 1, not {dot_share:g}")
+    k = min(max(1, math.floor(budget * dot_share + 1e-9)), budget - 1)
+    return budget - k, math.floor(ratio * k + 1e-9)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morse.budget import Plan, dash_plan, fixed_plan, interleave, morse_plan, read_plan
+from morse.budget import POLICIES, Plan, dash_plan, endpoint_plan, fixed_plan, interleave, morse_plan, reach_end, read_plan
 
 budgets = st.integers(2, 200)
 ratios = st.floats(1.5, 20.0) | st.integers(2, 20).map(float)
@@ -54,6 +54,38 @@ def test_a_leaning_plan_costs_what_the_even_one_does(budget, ratio, share, lean)
     assert morse_plan(budget, ratio, share, lean).lsd == morse_plan(budget, ratio, share).lsd <= budget + 1e-9
 
 
+@given(st.integers(3, 100), st.integers(1, 500), st.floats(0.2, 5.0))
+def test_dash_reaches_the_last_call_but_one(dash_calls, dot_calls, lean):
+    dash = reach_end(dash_calls, dot_calls, lean)
+    assert (sum(dash), len(dash), dash[0], dash[-2:]) == (dash_calls, dash_calls + dot_calls, True, (True, False))
+
+
+@given(st.integers(3, 100), st.integers(1, 500))
+def test_dash_reaches_the_end_evenly(dash_calls, dot_calls):
+    between = gaps(reach_end(dash_calls, dot_calls))[:-1]
+    assert max(between) - min(between) <= 1
+
+
+@given(st.integers(3, 40), st.integers(1, 200), st.floats(0.3, 1.0), st.floats(0.3, 1.0))
+def test_less_lean_puts_no_call_of_dash_earlier(dash_calls, dot_calls, one, other):
+    def places(lean):
+        return [index for index, is_dash in enumerate(reach_end(dash_calls, dot_calls, lean)) if is_dash]
+
+    low, high = sorted([one, other])
+    assert all(late >= early for late, early in zip(places(low), places(high), strict=True))
+
+
+@given(st.integers(1, 2), st.integers(0, 50), st.floats(0.2, 5.0))
+def test_two_calls_of_dash_are_even(dash_calls, dot_calls, lean):
+    assert reach_end(dash_calls, dot_calls, lean) == interleave(dash_calls, dot_calls)
+
+
+@given(budgets, ratios, shares, st.floats(0.2, 5.0))
+def test_a_plan_to_the_end_costs_what_the_even_one_does(budget, ratio, share, lean):
+    plan, even = endpoint_plan(budget, ratio, share, lean), morse_plan(budget, ratio, share)
+    assert (plan.dash_calls, plan.dot_calls, plan.lsd) == (even.dash_calls, even.dot_calls, even.lsd)
+
+
 @given(budgets, shares)
 def test_the_share_of_dot_is_rounded_down_to_whole_lsd(budget, share):
     k = budget - morse_plan(budget, 4.0, share).dash_calls
@@ -91,6 +123,19 @@ def test_worked_orders():
     assert drawn(interleave(4, 4, 2.0)) == "DDD.D..."
     assert drawn(interleave(4, 4, 0.5)) == "D...DDD."
     assert drawn(interleave(3, 6, 5.0)) == "DDD......"
+    assert drawn(reach_end(3, 6)) == "D...D..D."
+    assert drawn(reach_end(6, 10)) == "D..D..D.D..D..D."
+    assert drawn(reach_end(6, 10, 0.8)) == "D...D..D.D..D.D."
+    assert drawn(reach_end(3, 1)) == "DDD."
+    assert drawn(reach_end(3, 0)) == "DDD"
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_policy_makes_plans_within_their_budget(policy):
+    settings = {"paper": {"dot_share": 0.25}, "endpoint": {"dot_share": 0.25, "lean": 0.8}, "fixed": {"dots": 3}}[policy]
+    for budget in range(2, 101):
+        plan = POLICIES[policy](budget, 5.0, **settings)
+        assert plan.dash[0] and budget - 1 < plan.lsd <= budget and plan.dot_calls >= 1
 
 
 def test_the_baseline_is_dash_alone():
@@ -110,6 +155,8 @@ def test_the_baseline_is_dash_alone():
         (lambda: morse_plan(10, math.inf, 0.5), "the ratio N is inf"),
         (lambda: morse_plan(10, 4.0, 0.0), "dot_share lies between 0 and 1, not 0"),
         (lambda: morse_plan(10, 4.0, 1.0), "dot_share lies between 0 and 1, not 1"),
+        (lambda: endpoint_plan(1, 4.0, 0.5, 1.0), "a budget of 1 LSD is too small for Morse"),
+        (lambda: endpoint_plan(10, 4.0, 1.0, 1.0), "dot_share lies between 0 and 1, not 1"),
         (lambda: morse_plan(10, 4.0, math.nan), "dot_share lies between 0 and 1, not nan"),
         (lambda: Plan(()), "the first call of a plan is Dash's"),
         (lambda: Plan((False, True), 4.0), "the first call of a plan is Dash's"),

@@ -148,6 +148,7 @@ def test_policy_auto_runs_the_plan_it_chose(finished):
     ("morse", "calls"),
     [
         ({"policy": "paper", "paper": {"dot_share": 0.5}}, {"dash": 3, "dot": 15}),
+        ({"policy": "endpoint", "endpoint": {"dot_share": 0.5, "lean": 0.8}}, {"dash": 3, "dot": 15}),
         ({"policy": "fixed", "fixed": {"dots": 2}}, {"dash": 4, "dot": 8}),
     ],
 )
