@@ -7,8 +7,8 @@ from itertools import product
 from typing import Any
 
 from morse.budget import MIN_MORSE_BUDGET
-from morse.registry import unknown
-from morse.schedules import SCHEDULES, DiscreteSchedule, make_schedule
+from morse.registry import UnknownName, unknown
+from morse.schedules import DiscreteSchedule, make_schedule
 
 AXES = ("model", "task", "sampler", "method", "budget", "seed")
 METHODS = ("baseline", "morse")
@@ -59,11 +59,9 @@ def _fault(node: Mapping[str, Any], cards: Mapping[str, Mapping[str, Mapping[str
         return f"model {node['model']!r} is not for task {node['task']!r}; its tasks: {', '.join(model['tasks'])}"
     if (made := model["unet"]["sample_size"]) != (size := task["data"]["size"]):
         return f"model {node['model']!r} makes images of {made}, task {node['task']!r} has {size}"
-    if (schedule := model["schedule"]["name"]) not in SCHEDULES:
-        return f"model {node['model']!r}: {unknown('noise schedule', schedule, SCHEDULES)}"
     try:
         needs, has = cards["sampler"][node["sampler"]].get("time"), time_of(model)
-    except (TypeError, ValueError) as error:
+    except (UnknownName, TypeError, ValueError) as error:
         return f"model {node['model']!r}: schedule: {error}"
     if needs not in (None, has):
         return f"sampler {node['sampler']!r} is for {needs} time, model {node['model']!r} has {has} time; use another sampler"

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from morse.jackknife import degrees_of_freedom, error_factor
-from morse.results import CURVE, average_seeds
+from morse.results import CURVE, POINT, average_seeds
 
 CLOCKS = {"lsd": "", "seconds_per_image": "_wall"}
 """Column of the cost -> suffix of its columns in the tables of speedups."""
@@ -128,8 +128,10 @@ def _differences(baseline: pd.DataFrame, morse: pd.DataFrame, factor: pd.DataFra
 
 @dataclass(frozen=True)
 class _Curve:
-    """One curve's points, baseline's and Morse's, with the factor of their errors and each clock's speedups and censoring."""
+    """One curve's points that have logarithms, baseline's and Morse's, with the factor of their errors, each clock's speedups and
+    censoring; and all points of the baseline."""
 
+    whole_baseline: pd.DataFrame
     baseline: pd.DataFrame
     morse: pd.DataFrame
     factor: pd.DataFrame
@@ -137,17 +139,19 @@ class _Curve:
 
 
 def _curves(runs: pd.DataFrame, jackknife: pd.DataFrame | None) -> Iterator[_Curve]:
-    """The curves that have Morse points."""
+    """The curves that have points of both methods."""
     for key, curve in runs.groupby(CURVE):
-        points = average_seeds(curve)
-        baseline, morse = (points[points["method"] == method].reset_index(drop=True) for method in ("baseline", "morse"))
-        if morse.empty:
-            continue
-        if baseline.empty:
+        if "morse" in set(curve["method"]) and "baseline" not in set(curve["method"]):
             raise ValueError(f"{' '.join(key)}: Morse runs without a baseline have no speedup")
-        factor = error_factor(curve, jackknife)
+        points = average_seeds(curve)
+        sound = points[points["quality"] > 0]
+        baseline, morse = (sound[sound["method"] == method].reset_index(drop=True) for method in ("baseline", "morse"))
+        if morse.empty or baseline.empty:
+            continue
+        factor = error_factor(curve[curve.groupby(POINT)["quality"].transform("mean") > 0], jackknife)
         clocks = list(CLOCKS) if curve["device"].nunique() == 1 else ["lsd"]
-        yield _Curve(baseline, morse, factor, {clock: _speedups(baseline, morse, factor, clock) for clock in clocks})
+        speedups = {clock: _speedups(baseline, morse, factor, clock) for clock in clocks}
+        yield _Curve(points[points["method"] == "baseline"], baseline, morse, factor, speedups)
 
 
 def speedup_table(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None, tolerance: float = 0.05) -> pd.DataFrame:
@@ -165,6 +169,10 @@ def speedup_table(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None, tol
     calls, and costs Morse's LSD. ``saturated`` tells budgets at which the baseline's curve is flat (:func:`saturation` with
     ``tolerance``). The wall-clock's columns are empty where the runs of a curve come from different devices.
 
+    Estimates without bias, such as KID, may be zero or negative where a run is as good as the data; logarithms have no place for points
+    whose mean over the seeds is. They are left out: a Morse point so does not count, and without a baseline's best points speedups are
+    bounds where they would not be. Whether a curve is flat is told by all its points.
+
     Args:
         runs: the table of :func:`morse.results.runs_table`.
         jackknife: that of :func:`morse.jackknife.jackknife_table`; None: errors as if the runs shared nothing, too wide.
@@ -175,7 +183,7 @@ def speedup_table(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None, tol
     tables = []
     for curve in _curves(runs, jackknife):
         columns = {"ceiling": curve.morse["calls"] / curve.morse["lsd"]}
-        columns["saturated"] = curve.morse["budget"] >= saturation(curve.baseline, tolerance)
+        columns["saturated"] = curve.morse["budget"] >= saturation(curve.whole_baseline, tolerance)
         for clock, (draws, censored) in curve.clocks.items():
             name = f"speedup{CLOCKS[clock]}"
             low, high = np.percentile(draws[1:], INTERVAL, axis=0)

@@ -66,7 +66,7 @@ def test_the_time_of_a_model_is_its_schedule_s():
             {"model": "other", "sampler": "ddpm"},
             "sampler 'ddpm' is for discrete time, model 'other' has continuous time; use another sampler",
         ),
-        ({"model": "odd"}, "model 'odd': unknown noise schedule 'linaer'; did you mean 'linear'?"),
+        ({"model": "odd"}, "model 'odd': schedule: unknown noise schedule 'linaer'; did you mean 'linear'?"),
         (
             {"model": "more"},
             "model 'more': schedule: unknown setting of schedule linear 'beta_strat'; did you mean 'beta_start'?",

@@ -76,7 +76,7 @@ def test_morse_s_own_calls_are_checked_too():
     only = {**DEFAULT["experiments"][0], "samplers": ["ddim"], "budgets": [400], "methods": ["baseline"]}
     run({"experiments": [only]})
     with pytest.raises(ValueError, match=r"sampler 'ddim' with \d{4} calls of cifar10-ddpm-mini"):
-        run({"experiments": [{**only, "methods": ["baseline", "morse"]}], "morse": {"endpoint": {"dot_share": 0.5}}})
+        run({"experiments": [{**only, "methods": ["baseline", "morse"]}], "morse": {"paper": {"dot_share": 0.5}}})
 
 
 def test_the_policy_auto_needs_the_grid_of_its_fine_run():

@@ -1,4 +1,4 @@
-"""Claims, runs and speedups -> verdicts, as CSV, Markdown and LaTeX."""
+"""Claims, runs and speedups -> verdicts."""
 
 from pathlib import Path
 
@@ -8,14 +8,9 @@ with job(snakemake):
     import pandas as pd
 
     from morse.claims import judge, read_claims
-    from morse.tables import claims_text, html, latex, markdown
     from morse.validation import read_yaml
 
-    files, outputs = snakemake.input, snakemake.output
+    files = snakemake.input
     claims = read_claims(Path(files.claims), read_yaml(Path(files.schema)))
     judged = judge(claims, *(pd.read_csv(files[table]) for table in ("runs", "speedup", "latency", "costs")))
-    text = claims_text(judged)
-    write_text(judged.to_csv(index=False), outputs.csv)
-    write_text(markdown(text), outputs.md)
-    write_text(html(text, snakemake.params.caption), outputs.html)
-    write_text(latex(text, snakemake.params.caption, "tab:claims"), outputs.tex)
+    write_text(judged.to_csv(index=False), snakemake.output.csv)
