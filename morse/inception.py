@@ -14,8 +14,9 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from morse.execution import memory_format
 from morse.features import UINT8_RULE, Extractor, to_rgb
@@ -76,6 +77,7 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
     path, weights = _weights(name, settings)
 
     from cleanfid import inception_pytorch
+    from torchvision.models.inception import BasicConv2d
 
     def from_disk(url: str, **_: Any) -> dict[str, Tensor]:
         return torch.load(path, map_location="cpu", weights_only=True)
@@ -83,6 +85,9 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
     with warnings.catch_warnings(), patch.object(inception_pytorch, "load_state_dict_from_url", from_disk):
         warnings.simplefilter("ignore")  # torchvision's, of old arguments
         network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
+    for block in network.modules():  # the same function but for rounding, a tenth faster on a CPU
+        if isinstance(block, BasicConv2d):
+            block.conv, block.bn = fuse_conv_bn_eval(block.conv, block.bn), nn.Identity()
     network.to(device, memory_format=memory_format(device))
     return _extractor(name, weights, lambda images: network(resized_legacy_pytorch(images) / 255)[0][..., 0, 0], device)
 
