@@ -29,6 +29,5 @@ rule all:
         rules.tables.input,
         rules.figures.input,
         rules.text_tables.output,
-        rules.claims.output,
         "<results>/notebooks/curves.ipynb",
     localrule: True

@@ -113,7 +113,8 @@ def _calls(places: list[int], total: int) -> tuple[bool, ...]:
         places[index] = max(places[index], places[index - 1] + 1)
     for left, index in enumerate(reversed(range(len(places))), start=1):
         places[index] = min(places[index], total - left)
-    return tuple(index in places for index in range(total))
+    chosen = set(places)
+    return tuple(index in chosen for index in range(total))
 
 
 def morse_plan(budget: int, ratio: float, dot_share: float, lean: float = 1.0) -> Plan:

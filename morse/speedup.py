@@ -141,17 +141,18 @@ class _Curve:
 def _curves(runs: pd.DataFrame, jackknife: pd.DataFrame | None) -> Iterator[_Curve]:
     """The curves that have points of both methods."""
     for key, curve in runs.groupby(CURVE):
-        if "morse" in set(curve["method"]) and "baseline" not in set(curve["method"]):
+        methods = set(curve["method"])
+        if "morse" in methods and "baseline" not in methods:
             raise ValueError(f"{' '.join(key)}: Morse runs without a baseline have no speedup")
-        points = average_seeds(curve)
-        sound = points[points["quality"] > 0]
-        baseline, morse = (sound[sound["method"] == method].reset_index(drop=True) for method in ("baseline", "morse"))
-        if morse.empty or baseline.empty:
+        sound = curve[curve.groupby(POINT)["quality"].transform("mean") > 0]
+        if sound["method"].nunique() < 2:
             continue
-        factor = error_factor(curve[curve.groupby(POINT)["quality"].transform("mean") > 0], jackknife)
-        clocks = list(CLOCKS) if curve["device"].nunique() == 1 else ["lsd"]
+        points = average_seeds(sound)
+        baseline, morse = (points[points["method"] == method].reset_index(drop=True) for method in ("baseline", "morse"))
+        factor = error_factor(sound, jackknife)
+        clocks = list(CLOCKS) if sound["device"].nunique() == 1 else ["lsd"]
         speedups = {clock: _speedups(baseline, morse, factor, clock) for clock in clocks}
-        yield _Curve(points[points["method"] == "baseline"], baseline, morse, factor, speedups)
+        yield _Curve(average_seeds(curve[curve["method"] == "baseline"]), baseline, morse, factor, speedups)
 
 
 def speedup_table(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None, tolerance: float = 0.05) -> pd.DataFrame:
