@@ -11,9 +11,9 @@ import pandas as pd
 from morse.results import CURVE
 
 LATENCY_COLUMNS = [
-    "model", "scale", "execution", "batch_size", "dash_seconds", "dot_seconds", "ratio", "ratio_low", "ratio_high", "counts", "ratio_flops",
-    "dash_gflops", "dot_gflops", "dash_parameters", "dot_parameters", "dot_own_parameters", "warm_up_seconds",
-    "device", "threads", "dtype", "tf32", "memory_format",
+    "model", "scale", "dash_execution", "dot_execution", "batch_size", "dash_seconds", "dot_seconds", "ratio", "ratio_low", "ratio_high",
+    "counts", "ratio_flops", "dash_gflops", "dot_gflops", "dash_parameters", "dot_parameters", "dot_own_parameters",
+    "warm_up_seconds", "device", "threads", "dtype", "tf32", "memory_format",
 ]  # fmt: skip
 COST_COLUMNS = [
     *CURVE, "budget", "scale", "seconds_per_image", "equal_quality_seconds", "censored", "training_seconds", "trained_on", "sampled_on",
@@ -22,11 +22,11 @@ COST_COLUMNS = [
 
 
 def latency_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row for each measured execution and batch size of each model: columns :data:`LATENCY_COLUMNS`.
+    """One row for each measured pair of executions and batch size of each model: columns :data:`LATENCY_COLUMNS`.
 
     Seconds are of a call on a whole batch, FLOPs of one image. ``ratio`` is N with its 95 % interval, which is of one session: on other
     days the same machine differs by more. ``counts`` marks the one that costs in LSD are counted with, that of the run's own batch size
-    and execution. ``ratio_flops`` is what N would be if time were arithmetic alone. ``dot_parameters`` are those that Dot takes memory for
+    and executions. ``ratio_flops`` is what N would be if time were arithmetic alone. ``dot_parameters`` are those that Dot takes memory for
     beside Dash: its own, and a copy of the blocks that it shares, into which LoRA is merged.
 
     Args:
@@ -43,7 +43,9 @@ def latency_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
                 | {"counts": place == 0, "dash_gflops": dash / 1e9, "dot_gflops": dot / 1e9, "device": record["provenance"]["device"]}
                 | {f"{network}_parameters": record["parameters"][network] for network in ("dash", "dot", "dot_own")}
             )
-    return pd.DataFrame(rows, columns=LATENCY_COLUMNS).sort_values(["model", "execution", "batch_size"], ignore_index=True)
+    return pd.DataFrame(rows, columns=LATENCY_COLUMNS).sort_values(
+        ["model", "dash_execution", "dot_execution", "batch_size"], ignore_index=True
+    )
 
 
 def cost_table(runs: pd.DataFrame, speedups: pd.DataFrame, trainings: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:

@@ -1,8 +1,8 @@
 """How networks run: in which memory layout; eagerly, compiled, or compiled and replayed as CUDA graphs.
 
 A small network such as Dot is bound by the launch of its kernels on a fast GPU, not by its arithmetic; compiling and graphs take that
-overhead away, more of Dot's time than of Dash's, so that the ratio N rises towards that of the FLOPs. Whatever is chosen holds for
-both networks, and baselines run with it too.
+overhead away, more of Dot's time than of Dash's, so that the ratio N rises towards that of the FLOPs. Dash runs in baselines as it
+does in Morse, or a speedup could come of a slow baseline.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ EXECUTIONS = {"eager": 0, "compiled": 1, "cuda-graphs": 3}
 """Execution -> runs at each batch size that come before the clock: the first call compiles, and a later one records the graph."""
 
 
+def executions(device: torch.device | str) -> list[str]:
+    """Those of :data:`EXECUTIONS` that a device can do, the simplest first."""
+    return [name for name in EXECUTIONS if name != "cuda-graphs" or torch.device(device).type == "cuda"]
+
+
 def executable(network: Network, execution: str, device: torch.device | str = "cpu") -> Network:
     """The network as ``execution`` of :data:`EXECUTIONS` runs it on a device; compiling happens at the first call with a shape.
 
@@ -26,7 +31,7 @@ def executable(network: Network, execution: str, device: torch.device | str = "c
     memory layout is compiled anew; where torch would give up and run eagerly it raises instead.
 
     Raises:
-        ValueError: for an unknown execution, or CUDA graphs without a GPU.
+        ValueError: for an unknown execution, or CUDA graphs without a GPU; at the first call, where torch finds no C++ compiler.
     """
     if execution not in EXECUTIONS:
         raise ValueError(f"execution: {execution} is none of {', '.join(EXECUTIONS)}")
@@ -35,10 +40,10 @@ def executable(network: Network, execution: str, device: torch.device | str = "c
     torch._dynamo.config.recompile_limit = 64
     torch._dynamo.config.fail_on_recompile_limit_hit = True
     if execution == "compiled":
-        return torch.compile(_function(network), dynamic=False)
-    if torch.device(device).type != "cuda":
+        return _compiled(network)
+    if execution not in executions(device):
         raise ValueError(f"execution: cuda-graphs needs a GPU, and the networks are on {device}; set execution: compiled or eager")
-    return _replayed(torch.compile(_function(network), dynamic=False, mode="reduce-overhead"))
+    return _replayed(_compiled(network, mode="reduce-overhead"))
 
 
 def memory_format(device: torch.device | str) -> torch.memory_format:
@@ -49,11 +54,20 @@ def memory_format(device: torch.device | str) -> torch.memory_format:
     return torch.channels_last if torch.device(device).type == "cpu" else torch.contiguous_format
 
 
-def _function(network: Network) -> Network:
-    """A plain function, as torch.compile wants it."""
+def _compiled(network: Network, mode: str = "default") -> Network:
+    def function(*inputs: Tensor) -> Tensor:  # a plain one, as torch.compile wants it
+        return network(*inputs)
+
+    compiled = torch.compile(function, dynamic=False, mode=mode)
 
     def run(*inputs: Tensor) -> Tensor:
-        return network(*inputs)
+        try:
+            return compiled(*inputs)
+        except RuntimeError as error:
+            if "InvalidCxxCompiler" not in str(error):
+                raise
+            fault = "compiling needs a C++ compiler, and torch finds none"
+            raise ValueError(f"execution: {fault}; install g++ or name one in the variable CXX, or set execution: eager") from error
 
     return run
 

@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,7 +23,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from tqdm import tqdm
 
-from morse.execution import executable
+from morse.execution import Network, executable, executions
 from morse.predictors import DashFunction, DotFunction
 
 WARM_UP = 3
@@ -39,7 +40,8 @@ class Latency:
     ratio_interval: tuple[float, float]
     ratio_quartiles: tuple[float, float]
     batch_size: int
-    execution: str
+    dash_execution: str
+    dot_execution: str
     warm_up_seconds: float
     repetitions: int
     device: str
@@ -58,6 +60,15 @@ def _seconds(call: Callable[[], Tensor], device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return time.perf_counter() - started
+
+
+def _in_turn(
+    calls: Sequence[Callable[[], Tensor]], repetitions: int, device: torch.device, caption: str
+) -> tuple[list[list[float]], list[list[float]]]:
+    """Seconds of each call, A B C A B C: a list for each round of warm-up, and for each repetition."""
+    progress = tqdm(range(WARM_UP + repetitions), desc=caption, unit="round", mininterval=2)
+    rounds = [[_seconds(call, device) for call in calls] for _ in progress]
+    return rounds[:WARM_UP], rounds[WARM_UP:]
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -90,22 +101,20 @@ def measure(
     batch_size: int,
     repetitions: int = 15,
     device: str = "cpu",
-    execution: str = "eager",
+    dash_execution: str = "eager",
+    dot_execution: str = "eager",
 ) -> Latency:
     """Times a call of Dash and one of Dot on a batch of noise.
 
     Args:
         shape: (C, H, W) of an image.
         repetitions: pairs that count.
-        execution: of both networks (:data:`morse.execution.EXECUTIONS`); ``warm_up_seconds`` holds the compiling.
+        dash_execution, dot_execution: how each runs (:data:`morse.execution.EXECUTIONS`); ``warm_up_seconds`` holds the compiling.
     """
     x, s, t = _inputs(shape, batch_size, device)
-    run_dash, run_dot = (executable(network, execution, device) for network in (dash, dot))
-    calls = (lambda: run_dash(x, t)), (lambda: run_dot(x, x, x, s, t))
-    pairs = []
-    for _ in tqdm(range(WARM_UP + repetitions), desc=f"latency of Dash and Dot, {execution}, batch size {batch_size}", mininterval=2):
-        pairs.append([_seconds(call, x.device) for call in calls])
-    warm_up, pairs = pairs[:WARM_UP], pairs[WARM_UP:]
+    run_dash, run_dot = executable(dash, dash_execution, device), executable(dot, dot_execution, device)
+    caption = f"latency of Dash ({dash_execution}) and Dot ({dot_execution}), batch size {batch_size}"
+    warm_up, pairs = _in_turn([lambda: run_dash(x, t), lambda: run_dot(x, x, x, s, t)], repetitions, x.device, caption)
     ratios = [of_dash / of_dot for of_dash, of_dot in pairs]
     low, middle, high = statistics.quantiles(ratios, n=4)
     return Latency(
@@ -115,7 +124,8 @@ def measure(
         ratio_interval=median_interval(ratios),
         ratio_quartiles=(low, high),
         batch_size=batch_size,
-        execution=execution,
+        dash_execution=dash_execution,
+        dot_execution=dot_execution,
         warm_up_seconds=sum(map(sum, warm_up)),
         repetitions=repetitions,
         device=torch.cuda.get_device_name(x.device) if x.device.type == "cuda" else "cpu",
@@ -123,6 +133,37 @@ def measure(
         dtype=str(x.dtype).removeprefix("torch."),
         tf32=x.device.type == "cuda" and torch.backends.cudnn.allow_tf32,
     )
+
+
+@torch.inference_mode()
+def fastest(
+    network: str, call: Network, shape: tuple[int, ...], batch_size: int, repetitions: int = 15, device: str = "cpu"
+) -> dict[str, Any]:
+    """Which of the device's executions takes a network the least time, in the median of calls on a batch of noise.
+
+    All are timed in turn, so that a drift of the machine's speed favours none. Time to compile does not count.
+
+    Args:
+        network: "dash" or "dot", which tells the inputs of ``call``.
+        shape: (C, H, W) of an image.
+
+    Returns:
+        ``execution``, the median ``seconds`` of a call by each, ``warm_up_seconds`` by each, which holds the compiling, ``batch_size``
+        and ``repetitions``.
+    """
+    x, s, t = _inputs(shape, batch_size, device)
+    inputs = (x, t) if network == "dash" else (x, x, x, s, t)
+    names = executions(device)
+    calls = [partial(executable(call, name, device), *inputs) for name in names]
+    warm_up, rounds = _in_turn(calls, repetitions, x.device, f"fastest execution of {network}, batch size {batch_size}")
+    seconds = dict(zip(names, map(statistics.median, zip(*rounds, strict=True)), strict=True))
+    return {
+        "execution": min(names, key=seconds.__getitem__),
+        "seconds": seconds,
+        "warm_up_seconds": dict(zip(names, map(sum, zip(*warm_up, strict=True)), strict=True)),
+        "batch_size": batch_size,
+        "repetitions": repetitions,
+    }
 
 
 def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:

@@ -40,9 +40,10 @@ def make_record(
     count, merged = sum(len(shard.images) for shard in shards), reduce(add, statistics)
     if count != images or merged.count != images:
         raise ValueError(f"the run has {count} images and statistics of {merged.count}, not {images}; delete its shards and run again")
-    made_by = [(shard.plan, shard.provenance.get("device"), shard.provenance.get("code")) for shard in shards]
-    if len(set(made_by)) > 1:
-        raise ValueError("the shards of the run were made with unlike calls, devices or versions of the library; delete them and run again")
+    made_by = [(shard.plan, *(shard.provenance.get(key) for key in ("device", "execution", "code"))) for shard in shards]
+    if any(other != made_by[0] for other in made_by):
+        fault = "unlike calls, devices, executions or versions of the library"
+        raise ValueError(f"the shards of the run were made with {fault}; delete them and run again")
     estimate = frechet_with_error(merged, reference)
     extractor = merged.extractor.split("/")[0]
     return {

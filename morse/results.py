@@ -20,7 +20,7 @@ import pandas as pd
 NODE = ["model", "task", "sampler", "method", "budget", "seed"]
 POINT = NODE[:-1]
 CURVE = NODE[:3]
-SAME = ["scale", "images", "metric", "extractor", "execution"]
+SAME = ["scale", "images", "metric", "extractor", "dash_execution"]
 SECOND_IDENTITY = {"metric": "label", "extractor": "extractor", "reference": "reference"}
 """What tells second opinions apart, of which runs that are compared have one."""
 SECONDARY = (
@@ -29,7 +29,7 @@ SECONDARY = (
 )  # fmt: skip
 """Columns of what was computed beside the distance (:mod:`morse.secondary_metrics`); empty where it was not."""
 RUN_COLUMNS = [
-    *NODE, *SAME, "quality", "quality_se", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured",
+    *NODE, *SAME, "dot_execution", "quality", "quality_se", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured",
     "lsd", "lsd_nominal", "seconds", "seconds_per_image", "memory", "device", "commit", "code", *SECONDARY, "second_metric",
 ]  # fmt: skip
 
@@ -46,7 +46,8 @@ def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) 
         raise ValueError(f"{_name(node)} called Dot {dot} times without the ratio N of its plan")
     return {
         **{key: node[key] for key in NODE},
-        **{key: record[key] for key in ("scale", "images", "seconds", "memory", "execution")},
+        **{key: record[key] for key in ("scale", "images", "seconds", "memory")},
+        **{f"{network}_execution": execution for network, execution in provenance["execution"].items()},
         "metric": quality["label"], "extractor": quality["extractor"], "reference": quality["reference"],
         "quality": quality["value"], "quality_se": quality["standard_error"],
         "dash_calls": dash, "dot_calls": dot, "ratio_nominal": nominal, "ratio_measured": measured,
@@ -85,7 +86,7 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
         ValueError: for duplicate nodes, a node over its nominal budget, a quality or standard error that is no number, or
             runs of one (model, task) that cannot be compared: another scale, image count, metric, extractor, execution or reference.
     """
-    checked = ["reference", *(f"second_{key}" for key in SECOND_IDENTITY)]
+    checked = ["dot_execution", "reference", *(f"second_{key}" for key in SECOND_IDENTITY)]
     table = pd.DataFrame([_row(record, latencies) for record in records], columns=list(dict.fromkeys([*RUN_COLUMNS, *checked])))
     table = table.astype({key: float for key in ("quality", "quality_se", "ratio_nominal", "ratio_measured", "memory", *SECONDARY)})
     sound = np.isfinite(table["quality"]) & (table["quality"] > 0) & np.isfinite(table["quality_se"]) & (table["quality_se"] >= 0)
@@ -99,8 +100,8 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
             raise ValueError(f"{fault}: {_name(table[rows].iloc[0])}")
     for (model, task), runs in table.groupby(CURVE[:2]):
         for column in [*SAME, *checked]:
-            if runs[column].nunique() > 1:
-                raise ValueError(f"{model} on {task}: runs differ in {column}: {', '.join(map(str, sorted(runs[column].unique())))}")
+            if len(found := runs[column].dropna().unique()) > 1:
+                raise ValueError(f"{model} on {task}: runs differ in {column}: {', '.join(map(str, sorted(found)))}")
     return table[RUN_COLUMNS].sort_values(NODE, ignore_index=True)
 
 

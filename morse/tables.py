@@ -109,7 +109,7 @@ def summary_text(summary: pd.DataFrame) -> pd.DataFrame:
 
 def latency_text(latencies: pd.DataFrame) -> pd.DataFrame:
     """The measurements of N (:data:`morse.costs.LATENCY_COLUMNS`) as text, of a batch in milliseconds."""
-    table = _renamed(latencies, ["model", "scale", "device", "execution", "batch_size"])
+    table = _renamed(latencies, ["model", "scale", "device", "dash_execution", "dot_execution", "batch_size"])
     table["counts"] = latencies["counts"].map({True: "yes", False: ""})
     for network in ("dash", "dot"):
         table[f"{network} (ms)"] = (1000.0 * latencies[f"{network}_seconds"]).map(number)

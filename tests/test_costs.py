@@ -63,7 +63,15 @@ def test_without_morse_there_are_no_costs():
 
 
 def test_latency_has_a_row_for_each_measurement():
-    made = {"execution": "eager", "dash_seconds": 0.6, "dot_seconds": 0.1, "ratio": 6.0, "ratio_interval": [5.9, 6.2], "threads": 2}
+    made = {
+        "dash_execution": "eager",
+        "dot_execution": "compiled",
+        "dash_seconds": 0.6,
+        "dot_seconds": 0.1,
+        "ratio": 6.0,
+        "ratio_interval": [5.9, 6.2],
+        "threads": 2,
+    }
     record = {
         "model": "twin", "scale": "mini", "ratio": 6.0, "measurements": [made | {"batch_size": 100}, made | {"batch_size": 20}],
         "flops": {"dash": 14_000_000, "dot": 2_000_000}, "parameters": {"dash": 50, "dot": 55, "dot_own": 10},
@@ -74,4 +82,5 @@ def test_latency_has_a_row_for_each_measurement():
     row = table.iloc[0]
     assert (row["ratio"], row["ratio_low"], row["ratio_high"], row["ratio_flops"]) == (6.0, 5.9, 6.2, 7.0)
     assert (row["dash_gflops"], row["dot_parameters"], row["dot_own_parameters"], row["device"]) == (0.014, 55, 10, "a processor")
-    assert (row["execution"], row["threads"], row["memory_format"]) == ("eager", 2, "channels_last")
+    assert (row["dash_execution"], row["dot_execution"], row["threads"]) == ("eager", "compiled", 2)
+    assert row["memory_format"] == "channels_last"

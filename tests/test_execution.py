@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch._dynamo.utils import counters
 
-from morse.execution import _replayed, executable
+from morse.execution import EXECUTIONS, _replayed, executable, executions
 
 
 @pytest.fixture
@@ -43,6 +43,25 @@ def test_outputs_of_a_graph_outlive_its_next_replay():
     run = _replayed(graph)
     first, second = run(torch.ones(3)), run(torch.full((3,), 2.0))
     assert first.tolist() == [1.0] * 3 and second.tolist() == [2.0] * 3
+
+
+def test_only_a_gpu_replays_graphs():
+    assert executions("cpu") == ["eager", "compiled"] and executions("cuda:0") == list(EXECUTIONS)
+
+
+@pytest.mark.filterwarnings("ignore")  # of the compiler's own
+def test_a_missing_compiler_is_one_line(network):
+    torch.compiler.reset()
+    without = torch._inductor.config.patch({"cpp.cxx": (None, "/nowhere/g++"), "force_disable_caches": True})
+    message = r"needs a C\+\+ compiler, and torch finds none; install g\+\+ .* or set execution: eager"
+    with without, pytest.raises(ValueError, match=message) as error:
+        executable(network, "compiled")(torch.randn(2, 1, 8, 8))
+    assert "\n" not in str(error.value)
+
+
+def test_other_errors_of_a_compiled_network_are_its_own():
+    with pytest.raises(RuntimeError, match="size"):
+        executable(lambda x, y: x + y, "compiled")(torch.randn(2), torch.randn(3))
 
 
 def test_unknown_or_impossible_executions_are_one_line(network):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from morse import latency
-from morse.latency import WARM_UP, flops, measure, median_interval
+from morse.latency import WARM_UP, fastest, flops, measure, median_interval
 
 
 class Networks:
@@ -75,9 +75,40 @@ def test_record_is_json_and_says_how_it_was_taken(monkeypatch):
     made = json.loads(json.dumps(Networks(monkeypatch).measure(4).record()))
     assert made == {
         "dash_seconds": 6.0, "dot_seconds": 2.0, "ratio": 3.0, "ratio_quartiles": [3.0, 3.0], "ratio_interval": [3.0, 3.0],
-        "batch_size": 5, "repetitions": 4, "execution": "eager", "warm_up_seconds": WARM_UP * 8.0,
+        "batch_size": 5, "repetitions": 4, "dash_execution": "eager", "dot_execution": "eager", "warm_up_seconds": WARM_UP * 8.0,
         "device": "cpu", "threads": torch.get_num_threads(), "dtype": "float32", "tf32": False,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("network", "inputs"), [("dash", 2), ("dot", 5)])
+def test_the_fastest_execution_is_of_the_median_in_turn_after_warm_up(monkeypatch, network, inputs):
+    """Compiled calls take less but for the first, and a pause; drift falls on eager and compiled calls alike."""
+    now, log = [0.0], []
+    monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def executable(call, name, device):
+        def run(*given):
+            assert len(given) == inputs and given[0].shape == (5, 3, 8, 8)
+            rounds = log.count(name)
+            pause = {("compiled", 0): 90.0, ("compiled", WARM_UP + 2): 50.0}.get((name, rounds), 0.0)
+            now[0] += {"eager": 3.0, "compiled": 2.0}[name] * 1.2**rounds + pause
+            log.append(name)
+            return given[0]
+
+        return run
+
+    monkeypatch.setattr(latency, "executable", executable)
+    found = fastest(network, None, (3, 8, 8), batch_size=5, repetitions=5)
+    assert log == ["eager", "compiled"] * (WARM_UP + 5)
+    assert found["execution"] == "compiled" and found["warm_up_seconds"]["compiled"] > 90.0
+    assert found["seconds"] == pytest.approx({"eager": 3.0 * 1.2 ** (WARM_UP + 2), "compiled": 2.0 * 1.2 ** (WARM_UP + 3)})
+    assert (found["batch_size"], found["repetitions"]) == (5, 5)
+
+
+def test_an_execution_that_gains_nothing_is_not_chosen(monkeypatch):
+    monkeypatch.setattr(latency, "time", SimpleNamespace(perf_counter=lambda: 0.0))
+    monkeypatch.setattr(latency, "executable", lambda call, name, device: call)
+    assert fastest("dash", lambda x, t: x, (1, 4, 4), batch_size=1, repetitions=2)["execution"] == "eager"
 
 
 def test_the_real_clock_gives_positive_seconds():

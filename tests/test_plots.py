@@ -20,9 +20,14 @@ def record(sampler, method, budget, seed, quality, ratio=8):
         "ratio": ratio if dot else None,
         "seconds": 0.5 * budget,
         "memory": None,
-        "execution": "eager",
         "quality": {"label": "Fréchet distance", "extractor": "small", "value": quality, "standard_error": 0.01, "reference": "aa"},
-        "provenance": {"commit": "c0ffee", "dirty": False, "device": "cpu", "code": "v1"},
+        "provenance": {
+            "commit": "c0ffee",
+            "dirty": False,
+            "device": "cpu",
+            "code": "v1",
+            "execution": {"dash": "eager", "dot": None if method == "baseline" else "eager"},
+        },
     }
 
 

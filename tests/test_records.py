@@ -64,15 +64,17 @@ def test_record_depends_neither_on_the_cut_into_shards_nor_on_their_order():
 
 
 def test_the_table_of_runs_reads_every_record():
-    added = {"execution": "eager"}  # by the workflow
-    morse = record(*parts()) | added
+    def sampled(shards, plan, **executions):
+        return [replace(shard, plan=plan, provenance=provenance() | {"execution": executions}) for shard in shards]
+
     shards, of_shards = parts()
-    shards = [replace(shard, plan="DDDDDD") for shard in shards]
-    base = record(shards, of_shards, node=NODE | {"method": "baseline"}, ratio=None) | added
+    morse = record(sampled(shards, PLAN, dash="eager", dot="compiled"), of_shards)
+    base = record(sampled(shards, "DDDDDD", dash="eager", dot=None), of_shards, node=NODE | {"method": "baseline"}, ratio=None)
     table = runs_table([morse, base], {"twin": {"ratio": 6.0}})
     assert list(table.columns) == RUN_COLUMNS
     assert table["lsd"].tolist() == [6.0, 3 + 15 / 6.0] and table["lsd_nominal"].tolist() == [6.0, 6.0]
     assert table["seconds_per_image"].tolist() == [6.0 / 50] * 2
+    assert table["dash_execution"].tolist() == ["eager", "eager"] and table["dot_execution"].fillna("").tolist() == ["", "compiled"]
     assert table["metric"].unique() == ["Fréchet distance (small classifier)"]
 
 
@@ -110,11 +112,12 @@ def test_statistics_of_other_images_are_refused():
         {"plan": "DDD" + 14 * "."},
         {"provenance": provenance() | {"device": "another"}},
         {"provenance": provenance() | {"code": "another"}},
+        {"provenance": provenance() | {"execution": {"dash": "compiled", "dot": "eager"}}},
     ],
 )
 def test_shards_made_unlike_are_refused(change):
     shards, of_shards = parts()
-    refused("unlike calls, devices or versions of the library", [*shards[:2], replace(shards[2], **change)], of_shards)
+    refused("unlike calls, devices, executions or versions of the library", [*shards[:2], replace(shards[2], **change)], of_shards)
 
 
 def test_statistics_of_another_extractor_are_refused():

@@ -49,7 +49,17 @@ def second(extractor, **changes):
         ([second("inception/a"), second("inception/b", seed=1)], "differ in second_extractor: inception/a, inception/b"),
         ([record(), record(seed=1, images=200)], "differ in images: 100, 200"),
         ([record(), record(seed=1, scale="paper")], "differ in scale"),
-        ([record(), record(seed=1, execution="compiled")], "differ in execution: compiled, eager"),
+        ([record(), record(seed=1, execution={"dash": "compiled", "dot": None})], "differ in dash_execution: compiled, eager"),
+        (
+            [
+                record(),
+                *(
+                    record("morse", 10, seed, 6, 32, execution={"dash": "eager", "dot": name})
+                    for seed, name in enumerate(["eager", "compiled"])
+                ),
+            ],
+            "differ in dot_execution: compiled, eager",
+        ),
         ([record(quality=float("nan"))], "not a positive number"),
         ([record(se=None)], "not a positive number"),
         ([record("baseline", 10, 0, 5, 5)], "without the ratio N"),

@@ -211,6 +211,43 @@ def test_a_second_opinion_alone_needs_no_features_of_the_first_extractor(tmp_pat
     assert "second_features" not in planned(tmp_path, "all", configs=config_file(tmp_path, quality={"metrics": ["kid"]}))
 
 
+FEW = {"models": ["cifar10-ddpm-mini"], "tasks": ["fashion-mnist"], "samplers": ["ddim"], "budgets": [3], "seeds": [0]}
+BEST = {
+    "execution": "best",
+    "shards": 1,
+    "morse": {"policy": "paper"},
+    "latency": {"batch_sizes": []},
+    "quality": {"metrics": []},
+    "overrides": {"models": {"cifar10-ddpm-mini": {"dot": {"source": "shipped"}}}},
+}
+
+
+@pytest.mark.slow
+def test_with_the_best_execution_each_network_runs_as_its_own_measurement_says(tmp_path):
+    configs = config_file(tmp_path, experiments=[FEW | {"methods": ["baseline", "morse"]}], **BEST)
+    made = snakemake(tmp_path, "results/smoke/tables/runs.csv", configs=configs)
+    assert made.returncode == 0, made.stderr[-3000:]
+    chosen = {}
+    for network in ("dash", "dot"):
+        found = json.loads((tmp_path / f"results/smoke/execution/cifar10-ddpm-mini/{network}.json").read_text())
+        assert found["execution"] == min(found["seconds"], key=found["seconds"].get) and len(found["seconds"]) >= 2
+        assert (found["model"], found["network"], found["batch_size"]) == ("cifar10-ddpm-mini", network, 6)
+        chosen[network] = found["execution"]
+    runs = pd.read_csv(tmp_path / "results/smoke/tables/runs.csv").set_index("method")
+    assert runs["dash_execution"].tolist() == [chosen["dash"]] * 2
+    assert runs.loc["morse", "dot_execution"] == chosen["dot"] and pd.isna(runs.loc["baseline", "dot_execution"])
+    latency = pd.read_csv(tmp_path / "results/smoke/tables/latency.csv")
+    assert latency[["dash_execution", "dot_execution"]].to_numpy().tolist() == [[chosen["dash"], chosen["dot"]]]
+    assert runs.loc["morse", "ratio_measured"] == latency.loc[0, "ratio"]
+
+
+def test_the_best_execution_of_a_baseline_needs_no_dot(tmp_path):
+    configs = config_file(tmp_path, experiments=[FEW | {"methods": ["baseline"]}], **BEST)
+    jobs = planned(tmp_path, "results/smoke/tables/runs.csv", configs=configs)
+    assert jobs["fastest_execution"] == 1 and not {"prepare_dot", "latency"} & set(jobs)
+    assert "fastest_execution" not in planned(tmp_path, "all")
+
+
 INCEPTION = {"tasks": {"fashion-mnist": {"extractor": {"kind": "inception"}}}}
 
 
@@ -253,6 +290,7 @@ def assert_stops_with(made, message):
         ({"overrides": {"samplers": {"ddim": {"options": {"eta": 2.0}}}}}, "eta of DDIM lies between 0 and 1, not 2"),
         ({"overrides": {"samplers": {"ddim": {"options": {"eta": "much"}}}}}, "sampler 'ddim' with 3 calls of cifar10-ddpm-mini: "),
         ({"execution": "fast"}, "execution: 'fast' is not one of"),
+        ({"latency": {"executions": ["best"]}}, "latency.executions[0]: 'best' is not one of"),
         ({"execution": "cuda-graphs", "device": "cpu"}, "execution: cuda-graphs needs a GPU; set device: cuda, or another execution"),
         ({"overrides": INCEPTION}, "weights inception-2015-12-05.pt are missing (MORSE_WEIGHTS is not set, so weights/ was searched); run"),
         ({"overrides": {"tasks": {"fashion-mnist": {"extractor": {"kind": "incepton"}}}}}, "'incepton'; did you mean 'inception'?"),

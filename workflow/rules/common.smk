@@ -74,6 +74,7 @@ wildcard_constraints:
     task="[^/]+",
     sampler="[^/]+",
     method="|".join(METHODS),
+    network="dash|dot",
     budget=r"\d+",
     seed=r"\d+",
     shard=r"\d+",
@@ -103,11 +104,35 @@ def dot_sha256(wildcards):
     )
 
 
+def needs_dot(wildcards):
+    """Baseline runs do not depend on Dot, nor does a measurement of Dash alone."""
+    return not {"baseline", "dash"} & {
+        wildcards.get("method"),
+        wildcards.get("network"),
+    }
+
+
 def prepared_dot(wildcards):
-    """Baseline runs do not depend on Dot."""
     return (
         f"<results>/prepared/{wildcards.model}.safetensors"
-        if wildcards.method == "morse"
+        if needs_dot(wildcards)
+        else []
+    )
+
+
+def dash_execution(wildcards):
+    """Only with the execution `best` it needs a measurement; so does Dot's."""
+    return (
+        f"<results>/execution/{wildcards.model}/dash.json"
+        if config["execution"] == "best"
+        else []
+    )
+
+
+def dot_execution(wildcards):
+    return (
+        f"<results>/execution/{wildcards.model}/dot.json"
+        if config["execution"] == "best" and needs_dot(wildcards)
         else []
     )
 
@@ -152,8 +177,8 @@ def morse_card(wildcards):
 
 
 def networks(wildcards):
-    """What a node needs of the card."""
-    return (morse_card if wildcards.method == "morse" else dash_card)(wildcards)
+    """What a job needs of the card."""
+    return (morse_card if needs_dot(wildcards) else dash_card)(wildcards)
 
 
 def plan_policy(wildcards):

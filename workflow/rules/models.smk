@@ -87,10 +87,35 @@ rule plan:
         "../scripts/choose_plan.py"
 
 
+# Apart for each network, so that baselines do not depend on Dot.
+rule fastest_execution:
+    input:
+        dash=dash_weights,
+        dot=prepared_dot,
+    output:
+        record="<results>/execution/{model}/{network}.json",
+    log:
+        "<results>/logs/fastest_execution/{model}/{network}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=networks,
+        batch_size=config["batch_size"],
+        repetitions=config["latency"]["repetitions"],
+        device=config["device"],
+    script:
+        "../scripts/fastest_execution.py"
+
+
 rule latency:
     input:
         dash=dash_weights,
         dot="<results>/prepared/{model}.safetensors",
+        dash_execution=dash_execution,
+        dot_execution=dot_execution,
     output:
         record="<results>/latency/{model}.json",
     log:

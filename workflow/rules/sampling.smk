@@ -52,6 +52,8 @@ rule sample:
         dash=dash_weights,
         dot=prepared_dot,
         plan=chosen_plan,
+        dash_execution=dash_execution,
+        dot_execution=dot_execution,
     output:
         shard=temp(f"<results>/samples/{RUN}/shard={{shard}}.npz"),
     log:
@@ -130,7 +132,6 @@ rule record:
         policy=plan_policy,
         images=config["images"],
         grid_images=config["grid_images"],
-        execution=config["execution"],
     script:
         "../scripts/record.py"
 

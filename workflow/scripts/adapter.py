@@ -74,6 +74,11 @@ def device_of(choice: str, threads: int) -> str:
     return choice
 
 
+def execution_of(choice: str, measured: str) -> str:
+    """The configuration's execution, or with "best" the one that the file of a measurement names for a network."""
+    return read_json(measured)["execution"] if choice == "best" else choice
+
+
 def device_name(device: str) -> str:
     """The accelerator's name, for the record, or the processor's with the cores that torch uses of it."""
     import torch

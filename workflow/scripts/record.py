@@ -14,6 +14,5 @@ with job(snakemake):
     key = {axis: node[axis] for axis in ("model", "task", "sampler", "method")} | {"budget": int(node.budget), "seed": int(node.seed)}
     ratio = config.card["dot"]["ratio"] if node.method == "morse" else None
     made = make_record(key, config.card["scale"], config.images, ratio, shards, statistics, Statistics.load(files.reference))
-    settings = {"policy": config.policy, "execution": config.execution}
-    write_json(made | settings, snakemake.output.record)
+    write_json(made | {"policy": config.policy}, snakemake.output.record)
     write_npz(snakemake.output.images, compress=True, images=shards[0].images[: config.grid_images])

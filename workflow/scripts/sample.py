@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from adapter import device_name, device_of, job, read_json
+from adapter import device_name, device_of, execution_of, job, read_json
 
 with job(snakemake, networks=True):
     from morse.budget import POLICIES, dash_plan, read_plan
@@ -17,21 +17,26 @@ with job(snakemake, networks=True):
     node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
-    budget, run_dash = int(node.budget), executable(dash, config.execution, device)
+    budget = int(node.budget)
+    executions = {"dash": execution_of(config.execution, files.dash_execution), "dot": None}
+    run_dash = executable(dash, executions["dash"], device)
     if node.method == "morse":
         ratio = config.card["dot"]["ratio"]
         if config.policy["name"] == "auto":
             plan = read_plan(read_json(files.plan)["plan"], ratio)
         else:
             plan = POLICIES[config.policy["name"]](budget, ratio, **config.policy["settings"])
+        executions["dot"] = execution_of(config.execution, files.dot_execution)
         dot = load_dot(config.card, dash, files.dot)
-        predictor = Morse(run_dash, executable(dot, config.execution, device), plan)
+        predictor = Morse(run_dash, executable(dot, executions["dot"], device), plan)
     else:
         plan = dash_plan(budget)
         predictor = DashOnly(run_dash)
     sampler = make_sampler(config.sampler, dash.schedule, len(plan.dash))
     first, count = bounds(config.images, config.shards, int(node.shard))
     caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
-    warm_up = EXECUTIONS[config.execution] * batch_sizes(count, config.batch_size) or [2]
+    repeats = max(EXECUTIONS[execution] for execution in executions.values() if execution)
+    warm_up = repeats * batch_sizes(count, config.batch_size) or [2]
     shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption, warm_up)
-    save_shard(replace(shard, provenance=provenance(device_name(device))), snakemake.output.shard)
+    made_by = provenance(device_name(device)) | {"execution": executions}
+    save_shard(replace(shard, provenance=made_by), snakemake.output.shard)
