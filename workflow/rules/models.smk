@@ -87,7 +87,8 @@ rule plan:
         "../scripts/choose_plan.py"
 
 
-# Apart for each network, so that baselines do not depend on Dot.
+# Apart for each network, so that baselines do not depend on Dot, and with no setting of the latencies, which may change without
+# sampling all anew.
 rule fastest_execution:
     input:
         dash=dash_weights,
@@ -104,7 +105,6 @@ rule fastest_execution:
     params:
         card=networks,
         batch_size=config["batch_size"],
-        repetitions=config["latency"]["repetitions"],
         device=config["device"],
     script:
         "../scripts/fastest_execution.py"

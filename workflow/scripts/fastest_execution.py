@@ -11,6 +11,6 @@ with job(snakemake, networks=True):
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     network = load_dot(config.card, dash, files.dot) if node.network == "dot" else dash
-    found = fastest(node.network, network, dash.shape, config.batch_size, config.repetitions, device)
+    found = fastest(node.network, network, dash.shape, config.batch_size, device=device)
     named = {"model": node.model, "network": node.network, "provenance": provenance(device_name(device))}
     write_json(named | found, snakemake.output.record)
