@@ -23,7 +23,7 @@ def record(method="baseline", budget=10, seed=0, dash=None, dot=0, quality=1.0, 
         "quality": {"name": "frechet", "label": "Fréchet distance", "extractor": "small", "value": quality, "standard_error": se,
                     "reference": "aa"},
         "provenance": {"commit": "c0ffee", "dirty": False, "device": "cpu", "code": "v1",
-                       "execution": {"dash": "eager", "dot": None if method == "baseline" else "eager"}},
+                       "execution": {"dash": "eager"} if method == "baseline" else {"dash": "eager", "dot": "eager"}},
     }  # fmt: skip
     for part in (made, *(value for value in made.values() if isinstance(value, dict))):
         part.update({key: value for key, value in changes.items() if key in part})

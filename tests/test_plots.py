@@ -26,7 +26,7 @@ def record(sampler, method, budget, seed, quality, ratio=8):
             "dirty": False,
             "device": "cpu",
             "code": "v1",
-            "execution": {"dash": "eager", "dot": None if method == "baseline" else "eager"},
+            "execution": {"dash": "eager"} if method == "baseline" else {"dash": "eager", "dot": "eager"},
         },
     }
 

@@ -69,7 +69,7 @@ def test_the_table_of_runs_reads_every_record():
 
     shards, of_shards = parts()
     morse = record(sampled(shards, PLAN, dash="eager", dot="compiled"), of_shards)
-    base = record(sampled(shards, "DDDDDD", dash="eager", dot=None), of_shards, node=NODE | {"method": "baseline"}, ratio=None)
+    base = record(sampled(shards, "DDDDDD", dash="eager"), of_shards, node=NODE | {"method": "baseline"}, ratio=None)
     table = runs_table([morse, base], {"twin": {"ratio": 6.0}})
     assert list(table.columns) == RUN_COLUMNS
     assert table["lsd"].tolist() == [6.0, 3 + 15 / 6.0] and table["lsd_nominal"].tolist() == [6.0, 6.0]

@@ -49,7 +49,7 @@ def second(extractor, **changes):
         ([second("inception/a"), second("inception/b", seed=1)], "differ in second_extractor: inception/a, inception/b"),
         ([record(), record(seed=1, images=200)], "differ in images: 100, 200"),
         ([record(), record(seed=1, scale="paper")], "differ in scale"),
-        ([record(), record(seed=1, execution={"dash": "compiled", "dot": None})], "differ in dash_execution: compiled, eager"),
+        ([record(), record(seed=1, execution={"dash": "compiled"})], "differ in dash_execution: compiled, eager"),
         (
             [
                 record(),

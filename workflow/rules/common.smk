@@ -120,21 +120,13 @@ def prepared_dot(wildcards):
     )
 
 
-def dash_execution(wildcards):
-    """Only with the execution `best` it needs a measurement; so does Dot's."""
-    return (
-        f"<results>/execution/{wildcards.model}/dash.json"
+def measured_executions(wildcards):
+    """With the execution `best` a file for each network that the job runs, Dash's first; else none."""
+    return [
+        f"<results>/execution/{wildcards.model}/{network}.json"
+        for network in (["dash", "dot"] if needs_dot(wildcards) else ["dash"])
         if config["execution"] == "best"
-        else []
-    )
-
-
-def dot_execution(wildcards):
-    return (
-        f"<results>/execution/{wildcards.model}/dot.json"
-        if config["execution"] == "best" and needs_dot(wildcards)
-        else []
-    )
+    ]
 
 
 def dash_card(wildcards):

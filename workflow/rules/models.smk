@@ -114,8 +114,7 @@ rule latency:
     input:
         dash=dash_weights,
         dot="<results>/prepared/{model}.safetensors",
-        dash_execution=dash_execution,
-        dot_execution=dot_execution,
+        executions=measured_executions,
     output:
         record="<results>/latency/{model}.json",
     log:

@@ -52,8 +52,7 @@ rule sample:
         dash=dash_weights,
         dot=prepared_dot,
         plan=chosen_plan,
-        dash_execution=dash_execution,
-        dot_execution=dot_execution,
+        executions=measured_executions,
     output:
         shard=temp(f"<results>/samples/{RUN}/shard={{shard}}.npz"),
     log:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
@@ -74,9 +74,11 @@ def device_of(choice: str, threads: int) -> str:
     return choice
 
 
-def execution_of(choice: str, measured: str) -> str:
-    """The configuration's execution, or with "best" the one that the file of a measurement names for a network."""
-    return read_json(measured)["execution"] if choice == "best" else choice
+def executions_of(choice: str, measured: Iterable[str], networks: Iterable[str]) -> dict[str, str]:
+    """Each network's execution: the configuration's, or with "best" what the file of its measurement names."""
+    if choice != "best":
+        return dict.fromkeys(networks, choice)
+    return {network: read_json(path)["execution"] for network, path in zip(networks, measured, strict=True)}
 
 
 def device_name(device: str) -> str:

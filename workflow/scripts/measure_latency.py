@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from adapter import device_name, device_of, execution_of, job, write_json
+from adapter import device_name, device_of, executions_of, job, write_json
 
 with job(snakemake, networks=True):
     from morse.execution import memory_format
@@ -15,8 +15,8 @@ with job(snakemake, networks=True):
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     dot = load_dot(config.card, dash, files.dot)
     # The run's own first: its N counts.
-    own = tuple(execution_of(config.execution, measured) for measured in (files.dash_execution, files.dot_execution))
-    executions = dict.fromkeys([own, *((name, name) for name in config.settings["executions"])])
+    own = executions_of(config.execution, files.executions, ["dash", "dot"])
+    executions = dict.fromkeys([tuple(own.values()), *((name, name) for name in config.settings["executions"])])
     batch_sizes = dict.fromkeys([config.batch_size, *config.settings["batch_sizes"]])
     made = [
         measure(dash, dot, dash.shape, batch_size, config.settings["repetitions"], device, *pair).record()

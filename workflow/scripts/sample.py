@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from adapter import device_name, device_of, execution_of, job, read_json
+from adapter import device_name, device_of, executions_of, job, read_json
 
 with job(snakemake, networks=True):
     from morse.budget import POLICIES, dash_plan, read_plan
@@ -18,7 +18,8 @@ with job(snakemake, networks=True):
     device = device_of(config.device, snakemake.threads)
     dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
     budget = int(node.budget)
-    executions = {"dash": execution_of(config.execution, files.dash_execution), "dot": None}
+    networks = ["dash", "dot"] if node.method == "morse" else ["dash"]
+    executions = executions_of(config.execution, files.executions, networks)
     run_dash = executable(dash, executions["dash"], device)
     if node.method == "morse":
         ratio = config.card["dot"]["ratio"]
@@ -26,7 +27,6 @@ with job(snakemake, networks=True):
             plan = read_plan(read_json(files.plan)["plan"], ratio)
         else:
             plan = POLICIES[config.policy["name"]](budget, ratio, **config.policy["settings"])
-        executions["dot"] = execution_of(config.execution, files.dot_execution)
         dot = load_dot(config.card, dash, files.dot)
         predictor = Morse(run_dash, executable(dot, executions["dot"], device), plan)
     else:
@@ -35,7 +35,7 @@ with job(snakemake, networks=True):
     sampler = make_sampler(config.sampler, dash.schedule, len(plan.dash))
     first, count = bounds(config.images, config.shards, int(node.shard))
     caption = f"{node.model} {node.sampler} {node.method} {budget} LSD, seed {node.seed}"
-    repeats = max(EXECUTIONS[execution] for execution in executions.values() if execution)
+    repeats = max(EXECUTIONS[execution] for execution in executions.values())
     warm_up = repeats * batch_sizes(count, config.batch_size) or [2]
     shard = sample(predictor, sampler, dash.shape, int(node.seed), first, count, config.batch_size, device, caption, warm_up)
     made_by = provenance(device_name(device)) | {"execution": executions}
