@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from morse.budget import POLICIES, morse_plan
+from morse.methods.plans import POLICIES, morse_plan
 from morse.registry import require_known
 from morse.samplers import Sampler, make_sampler
-from morse.schedules import make_schedule
-from morse.secondary_metrics import SECOND_OPINION, least_images
-from morse.statistics import DIMENSIONS
-from morse.weights import INCEPTION, require_present
+from morse.schedules.noise import make_schedule
+from morse.quality.metrics import SECOND_OPINION, least_images
+from morse.quality.statistics import DIMENSIONS
+from morse.published import INCEPTION, require_present
 
 Config = Mapping[str, Any]
 Cards = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -23,7 +23,7 @@ Nodes = Sequence[Mapping[str, Any]]
 
 
 def preflight(config: Config, cards: Cards, chosen: Nodes, resource: Callable[[str], str], published: bool = True) -> None:
-    """Checks all that schemas and :func:`morse.matrix.check` cannot.
+    """Checks all that schemas and :func:`morse.experiments.axes.check` cannot.
 
     Args:
         config: the configuration, valid by its schema.

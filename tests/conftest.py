@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from morse.schedules import NoiseSchedule, linear
+from morse.schedules.noise import NoiseSchedule, linear
 
 # The same examples in every run, however slow the machine.
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)

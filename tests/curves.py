@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from morse.results import runs_table
+from morse.results.runs import runs_table
 
 RATIO = 8.0
 LATENCIES = {"twin": {"model": "twin", "ratio": RATIO}}

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from morse.dash import Dash
-from morse.zoo import build_dash
+from morse.dash.loading import build_dash
 
 
 def tiny_card(unet=None, dot=None, steps=6):

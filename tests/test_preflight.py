@@ -8,7 +8,7 @@ import yaml
 from snakemake.utils import update_config
 
 from morse.files import DamagedFile
-from morse.matrix import check, nodes
+from morse.experiments.axes import check, nodes
 from morse.preflight import preflight
 
 ROOT = Path(__file__).parents[1]

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from morse.dash import FAMILIES
-from morse.features import EXTRACTORS
+from morse.quality.extractors.base import EXTRACTORS
 from morse.registry import Registry, UnknownName, unknown
 from morse.samplers import SAMPLERS
-from morse.schedules import SCHEDULES
+from morse.schedules.noise import SCHEDULES
 
 
 def test_an_entry_is_the_object_it_names():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from morse.registry import Registry
-from morse.schedules import NoiseSchedule
+from morse.schedules.noise import NoiseSchedule
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from morse.dash import Dash
 from morse.dash.unet import UNet2DModel, as_dash, make_unet
-from morse.schedules import NoiseSchedule
+from morse.schedules.noise import NoiseSchedule
 
 
 def build_unet(settings: Mapping[str, Any]) -> UNet2DModel:

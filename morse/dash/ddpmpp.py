@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from morse.dash import Dash
 from morse.dash.unet import UNet2DModel, as_dash, make_unet
-from morse.schedules import NoiseSchedule
+from morse.schedules.noise import NoiseSchedule
 
 
 class NoAttention(nn.Module):

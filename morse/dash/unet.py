@@ -9,7 +9,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor
 
 from morse.dash import Dash
-from morse.schedules import NoiseSchedule
+from morse.schedules.noise import NoiseSchedule
 
 COMMON = {
     "center_input_sample": False,

@@ -1,7 +1,7 @@
 """Samplers: from noise to data in a stated number of network calls.
 
 A sampler is made for one noise schedule and one number of calls, and knows beforehand the times at which it asks the
-network. It is pure: it holds no state of a run, no model, no file. The loop (:func:`morse.sampling.trajectory`) is
+network. It is pure: it holds no state of a run, no model, no file. The loop (:func:`morse.sampling.loop.trajectory`) is
 
     state = None
     for i, t in enumerate(sampler.times):
@@ -20,9 +20,9 @@ from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from morse.grids import GRIDS
+from morse.schedules.grids import GRIDS
 from morse.registry import Registry, require_known
-from morse.schedules import CLEAN, NoiseSchedule
+from morse.schedules.noise import CLEAN, NoiseSchedule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,7 +84,7 @@ class GridSampler(Sampler):
     """A sampler whose times are those of a grid, and whose last step goes to the data.
 
     Args:
-        grid: a name of :data:`morse.grids.GRIDS`.
+        grid: a name of :data:`morse.schedules.grids.GRIDS`.
     """
 
     grid: str = "uniform"
@@ -97,7 +97,7 @@ class GridSampler(Sampler):
         return tuple(GRIDS[self.grid](self.schedule, self.calls))
 
     def ends(self, index: int) -> tuple[float, float]:
-        """Where step ``index`` begins and ends: its time and the next one, :data:`morse.schedules.CLEAN` after the last."""
+        """Where step ``index`` begins and ends: its time and the next one, :data:`morse.schedules.noise.CLEAN` after the last."""
         return self.times[index], (*self.times[1:], CLEAN)[index]
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from morse.samplers import GridSampler, Noise, State
-from morse.schedules import CLEAN, NoiseSchedule
+from morse.schedules.noise import CLEAN, NoiseSchedule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ class DDIM(GridSampler):
     """DDIM, without clipping, as its authors run it.
 
     Args:
-        grid: a name of :data:`morse.grids.GRIDS`.
+        grid: a name of :data:`morse.schedules.grids.GRIDS`.
         eta: how stochastic it is, from 0 to 1.
 
     Raises:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from morse.samplers import GridSampler, Noise, State
-from morse.schedules import CLEAN
+from morse.schedules.noise import CLEAN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -34,7 +34,7 @@ class DDPM(GridSampler):
     """DDPM.
 
     Args:
-        grid: a name of :data:`morse.grids.GRIDS`.
+        grid: a name of :data:`morse.schedules.grids.GRIDS`.
         variance: "fixed_small", "fixed_large", or "learned_range" for a network of twice the image's channels.
         clip: clamp the estimate of the clean image to [-1, 1], as Ho et al. do.
     """

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from morse.grids import GRIDS, log_snr
+from morse.schedules.grids import GRIDS, log_snr
 from morse.samplers import Noise, Sampler, State
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class DPMSolver(Sampler):
     Args:
         order: the highest of an outer step, 1 to 3.
         grid: "log-snr" (of the paper for small images): outer times uniform in lambda. With another name of
-            :data:`morse.grids.GRIDS`, such as "time-uniform" (for large images), a grid of calls + 1 times that ends at the first label,
+            :data:`morse.schedules.grids.GRIDS`, such as "time-uniform" (for large images), a grid of calls + 1 times that ends at the first label,
             of which the outer times are those at which an outer step begins.
 
     Raises:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from morse.samplers import GridSampler, Noise, State
-from morse.schedules import CLEAN
+from morse.schedules.noise import CLEAN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ class DPMSolverMultistep(GridSampler):
     Args:
         order: 1 to 3; 1 is DDIM.
         prediction: what is interpolated: "clean" (DPM-Solver++) or "noise" (DPM-Solver).
-        grid: a name of :data:`morse.grids.GRIDS`.
+        grid: a name of :data:`morse.schedules.grids.GRIDS`.
         corrected: take D_2 twice. The integral of the parabola through three predictions asks for it, and so for the third order;
             the authors' code and diffusers take it once (measured: order 2), and numbers published with them do.
 

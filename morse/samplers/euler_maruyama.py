@@ -1,6 +1,6 @@
 r"""Euler-Maruyama on the reverse SDE (Song et al. 2021, arXiv 2011.13456, equation 6 and appendix G).
 
-From time t over :math:`\Delta`, with the schedule's rate beta (:meth:`morse.schedules.NoiseSchedule.rate`) and the score
+From time t over :math:`\Delta`, with the schedule's rate beta (:meth:`morse.schedules.noise.NoiseSchedule.rate`) and the score
 :math:`-\epsilon / \sigma_t`:
 
 .. math:: x_{t - \Delta} = x_t + \beta_t \Delta \left( \tfrac 1 2 x_t - \epsilon / \sigma_t \right) + \sqrt{\beta_t \Delta}\, z
@@ -26,7 +26,7 @@ class EulerMaruyama(GridSampler):
     """Euler-Maruyama.
 
     Args:
-        grid: a name of :data:`morse.grids.GRIDS`.
+        grid: a name of :data:`morse.schedules.grids.GRIDS`.
         step_size: "constant" as above, or "grid": the distance to the next time, for any grid; after the last time the distance to
             the data.
         denoise: leave the noise out of the last step; without it, the last sample has the noise of one step on it.

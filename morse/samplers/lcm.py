@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from morse.grids import training_steps
+from morse.schedules.grids import training_steps
 from morse.samplers import Noise, Sampler, State
-from morse.schedules import NoiseSchedule
+from morse.schedules.noise import NoiseSchedule
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,6 +1,6 @@
 r"""Euler's method on the probability-flow ODE (Song et al. 2021, arXiv 2011.13456, equation 13), a fixed number of calls.
 
-With the rate beta of :meth:`morse.schedules.NoiseSchedule.rate`, from time t to s:
+With the rate beta of :meth:`morse.schedules.noise.NoiseSchedule.rate`, from time t to s:
 
 .. math:: x_s = x_t + \tfrac 1 2 \beta_t (t - s) \left( x_t - \epsilon / \sigma_t \right)
 
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from morse.grids import GRIDS
+from morse.schedules.grids import GRIDS
 from morse.samplers import GridSampler, Noise, State
-from morse.schedules import CLEAN
+from morse.schedules.noise import CLEAN
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,7 +27,7 @@ class ProbabilityFlow(GridSampler):
     """Euler's method on the probability-flow ODE.
 
     Args:
-        grid: a name of :data:`morse.grids.GRIDS`.
+        grid: a name of :data:`morse.schedules.grids.GRIDS`.
         denoise: spend the last call on the clean estimate at the schedule's first label; without it, the run ends there.
     """
 

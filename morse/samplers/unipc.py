@@ -73,7 +73,7 @@ class UniPC(GridSampler):
     h is infinite, returns with "clean" the estimate at the predicted sample, with "noise" the one of the corrected sample.
 
     Args:
-        grid: a name of :data:`morse.grids.GRIDS`.
+        grid: a name of :data:`morse.schedules.grids.GRIDS`.
         order: p of UniP and UniC, from 1 to 3; its order of accuracy is p + 1.
         variant: "bh2", or "bh1", advised for unconditional sampling in fewer than 10 steps.
         prediction: what is extrapolated, the estimate of the "clean" image or of the "noise".

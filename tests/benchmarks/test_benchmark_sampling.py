@@ -15,12 +15,12 @@ from diffusers.pipelines.ddim.pipeline_ddim import DDIMPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from pairs import ratio_in_turn
 
-from morse.predictors import DashOnly, labels
+from morse.methods.base import DashOnly, labels
 from morse.samplers import SAMPLERS
-from morse.sampling import draw, trajectory
-from morse.schedules import linear
+from morse.sampling.loop import draw, trajectory
+from morse.schedules.noise import linear
 from morse.seeds import generator
-from morse.zoo import load_dash, load_dot, prepare_dot
+from morse.dash.loading import load_dash, load_dot, prepare_dot
 
 ROOT = Path(__file__).parents[2]
 
@@ -143,7 +143,7 @@ def test_start_up_of_a_sampling_process(benchmark):
     """A node of the workflow pays this before its first image."""
 
     def start():
-        code = "import lean; lean.import_unet(); import morse.sampling, morse.zoo"
+        code = "from morse.runtime import light_import; light_import.import_unet(); import morse.sampling.loop, morse.dash.loading"
         subprocess.run([sys.executable, "-c", code], cwd=ROOT / "workflow" / "scripts", check=True)
 
     benchmark.pedantic(start, rounds=3, iterations=1)

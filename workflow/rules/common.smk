@@ -8,12 +8,12 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from morse.files import DamagedFile
-from morse.matrix import METHODS, check, nodes, path_pattern
+from morse.experiments.axes import METHODS, check, nodes, path_pattern
 from morse.preflight import preflight
 from morse.registry import unknown
-from morse.secondary_metrics import SECOND_OPINION
-from morse.validation import read_yaml, validate
-from morse.weights import PUBLISHED, directory
+from morse.quality.metrics import SECOND_OPINION
+from morse.experiments.schema import read_yaml, validate
+from morse.published import PUBLISHED, directory
 
 ROOT = Path(workflow.basedir)
 

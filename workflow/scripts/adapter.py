@@ -44,7 +44,7 @@ def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
         networks: whether the body imports Dash and Dot, for which no more of diffusers is loaded than they need.
     """
     if networks:
-        from lean import import_unet  # here, as what it patches with takes other jobs' time to load
+        from morse.runtime.light_import import import_unet  # here, as what it patches with takes other jobs' time to load
 
         import_unet()
     with open(snakemake.log[0], "w", buffering=1) as log:  # by lines, as os._exit below flushes nothing

@@ -5,7 +5,7 @@ from adapter import job
 with job(snakemake):
     import pandas as pd
 
-    from morse import plots
+    from morse.report import curves as plots
 
     files, outputs = snakemake.input, snakemake.output
     runs, speedups = pd.read_csv(files.runs), pd.read_csv(files.speedup)

@@ -4,9 +4,9 @@ import numpy as np
 from adapter import device_of, job, write_json
 
 with job(snakemake, networks=True):
-    from morse.data import load_split
-    from morse.dot_training import GAP_EDGES, S_EDGES, ChainSettings, ChainSource, explained_residual
-    from morse.zoo import load_dash, load_dot
+    from morse.data.archive import load_split
+    from morse.dot.chains import GAP_EDGES, S_EDGES, ChainSettings, ChainSource, explained_residual
+    from morse.dash.loading import load_dash, load_dot
 
     config, data, files = snakemake.params, snakemake.params.data, snakemake.input
     device = device_of(config.device, snakemake.threads)

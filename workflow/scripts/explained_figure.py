@@ -4,7 +4,7 @@ import numpy as np
 from adapter import job, read_json
 
 with job(snakemake):
-    from morse import plots
+    from morse.report import curves as plots
 
     record = read_json(snakemake.input.record)
     cells = np.array(record["explained"], dtype=float)

@@ -3,9 +3,9 @@
 from adapter import device_name, device_of, job, write_json
 
 with job(snakemake, networks=True):
-    from morse.latency import fastest
+    from morse.runtime.latency import fastest
     from morse.provenance import provenance
-    from morse.zoo import load_dash, load_dot
+    from morse.dash.loading import load_dash, load_dot
 
     node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)

@@ -5,6 +5,6 @@ from pathlib import Path
 from adapter import job
 
 with job(snakemake):
-    from morse.weights import PUBLISHED, fetch
+    from morse.published import PUBLISHED, fetch
 
     fetch(PUBLISHED[snakemake.wildcards.file], Path(snakemake.output[0]))

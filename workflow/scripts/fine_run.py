@@ -6,9 +6,9 @@ from adapter import PLANNING_SEED, device_of, job
 
 with job(snakemake, networks=True):
     from morse.files import write_npz
-    from morse.planning import fine_run
+    from morse.sampling.plan_search import fine_run
     from morse.samplers import make_sampler
-    from morse.zoo import load_dash
+    from morse.dash.loading import load_dash
 
     config, files = snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)

@@ -3,7 +3,7 @@
 from adapter import job
 
 with job(snakemake):
-    from morse import plots
+    from morse.report import curves as plots
     from morse.files import open_npz
 
     rows = []

@@ -5,10 +5,10 @@ from itertools import product
 from adapter import device_name, device_of, executions_of, job, write_json
 
 with job(snakemake, networks=True):
-    from morse.execution import memory_format
-    from morse.latency import flops, measure
+    from morse.runtime.execution import memory_format
+    from morse.runtime.latency import flops, measure
     from morse.provenance import provenance
-    from morse.zoo import load_dash, load_dot, own_parameters
+    from morse.dash.loading import load_dash, load_dot, own_parameters
 
     config, files = snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)

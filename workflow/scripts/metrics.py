@@ -3,9 +3,9 @@
 from adapter import job, write_json
 
 with job(snakemake):
-    from morse.feature_files import Features, joined
-    from morse.secondary_metrics import second_opinion, secondary_metrics
-    from morse.statistics import Statistics
+    from morse.quality.features import Features, joined
+    from morse.quality.metrics import second_opinion, secondary_metrics
+    from morse.quality.statistics import Statistics
 
     files = snakemake.input
     made = {}

@@ -6,10 +6,10 @@ from pathlib import Path
 from adapter import device_of, job
 
 with job(snakemake):
-    from morse.data import identity, load_split
-    from morse.feature_files import Features
-    from morse.features import load_extractor
-    from morse.statistics import Statistics
+    from morse.data.archive import identity, load_split
+    from morse.quality.features import Features
+    from morse.quality.extractors.base import load_extractor
+    from morse.quality.statistics import Statistics
 
     config, data, outputs = snakemake.params, snakemake.params.data, snakemake.output
     extractor = load_extractor(config.extractor, device_of(config.device, snakemake.threads))

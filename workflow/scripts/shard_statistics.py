@@ -5,11 +5,11 @@ from pathlib import Path
 from adapter import device_of, job
 
 with job(snakemake):
-    from morse.feature_files import Features
-    from morse.features import load_extractor
-    from morse.matrix import path_pattern
-    from morse.shards import load_shard
-    from morse.statistics import Statistics
+    from morse.quality.features import Features
+    from morse.quality.extractors.base import load_extractor
+    from morse.experiments.axes import path_pattern
+    from morse.sampling.shards import load_shard
+    from morse.quality.statistics import Statistics
 
     node, config = snakemake.wildcards, snakemake.params
     shard = load_shard(snakemake.input.shard)

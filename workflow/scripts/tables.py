@@ -6,13 +6,13 @@ from pathlib import Path
 from adapter import job, read_json
 
 with job(snakemake):
-    from morse.by_metric import speedups_by_metric
-    from morse.costs import cost_table, latency_table
+    from morse.results.speedup_by_metric import speedups_by_metric
+    from morse.results.costs import cost_table, latency_table
     from morse.files import write_atomically
-    from morse.jackknife import jackknife_table
-    from morse.lossless import with_lossless
-    from morse.results import check_one_code, runs_table
-    from morse.speedup import speedup_draws, speedup_summary, speedup_table
+    from morse.results.jackknife import jackknife_table
+    from morse.results.lossless import with_lossless
+    from morse.results.runs import check_one_code, runs_table
+    from morse.results.speedup import speedup_draws, speedup_summary, speedup_table
 
     files, outputs = snakemake.input, snakemake.output
     latencies = {record["model"]: record for record in map(read_json, files.latencies)}

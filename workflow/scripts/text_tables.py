@@ -5,7 +5,7 @@ from adapter import job, write_text
 with job(snakemake):
     import pandas as pd
 
-    from morse.tables import TEXTS, html, latex, markdown
+    from morse.report.text_tables import TEXTS, html, latex, markdown
 
     captions, outputs = snakemake.params.captions, snakemake.output
     for index, ((name, caption), path) in enumerate(zip(captions.items(), snakemake.input, strict=True)):

@@ -1,0 +1,1 @@
+"""Dot, the fast network that corrects Dash's last noise estimate: its layers, its training samples."""

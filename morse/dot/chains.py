@@ -1,0 +1,223 @@
+r"""Training Dot: Algorithm 1 of Morse (arXiv 2506.18251), generalised from pairs to chains, and the explained residual.
+
+Algorithm 1 draws a noisy image x_s, asks Dash for eps_s, takes one DDIM step to t < s, asks Dash again, and teaches Dot
+
+.. math:: \epsilon_s + \eta(x_s, x_t, \epsilon_s, s, t) \approx \epsilon_t, \qquad \epsilon_t = \theta(x_t, t).
+
+A *chain* goes on from there, s = t_0 > t_1 > ... > t_{c-1}, each DDIM step with Dash's estimate. Every pair of its points is
+a sample, so c calls of Dash give c (c - 1) / 2 samples, not c / 2, and a late point was reached by many small steps, as it is in
+sampling. Two points and one step are the paper's algorithm. The pairs of some chains are dealt out over several optimiser steps, each once.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from morse.dash import Dash
+from morse.dot.network import Dot, NoiseLevels, ResidualScale
+from morse.dash.training import draw_batch
+from morse.schedules.noise import NoiseSchedule
+from morse.seeds import generator
+from morse.training.loop import LossFunction
+
+
+@dataclass(frozen=True)
+class ChainSettings:
+    """What the samples of Dot's training are.
+
+    Attributes:
+        chains: drawn at once.
+        points: of a chain; 2 is the paper's Algorithm 1.
+        steps: optimiser steps that the pairs of one draw are dealt out to; each takes
+            chains * points * (points - 1) / (2 * steps) of them, in random order.
+        min_calls, max_calls: a chain spans at most T / g time steps, g log-uniform between these: the distance between two
+            Dash steps of runs with so many of them.
+        normalise: divide each sample's error by the mean square of its residual (:class:`morse.dot.network.ResidualScale`);
+            False is the paper's plain loss.
+        flip: mirror half of the images.
+    """
+
+    chains: int = 32
+    points: int = 4
+    steps: int = 1
+    min_calls: float = 2.0
+    max_calls: float = 50.0
+    normalise: bool = True
+    flip: bool = True
+
+    def __post_init__(self) -> None:
+        if self.points < 2:
+            raise ValueError(f"a chain has 2 points or more, not {self.points}")
+        if self.pairs % self.steps:
+            raise ValueError(f"{self.pairs} pairs of a draw cannot be dealt out evenly to {self.steps} steps; change one of them")
+
+    @property
+    def pairs(self) -> int:
+        """Pairs of one draw."""
+        return self.chains * self.points * (self.points - 1) // 2
+
+    @property
+    def pairs_per_step(self) -> int:
+        """Pairs of one optimiser step."""
+        return self.pairs // self.steps
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Training samples: (P, C, H, W) each, times (P,)."""
+
+    x_s: Tensor
+    x_t: Tensor
+    eps_s: Tensor
+    eps_t: Tensor
+    s: Tensor
+    t: Tensor
+
+    def __getitem__(self, index: Tensor | slice) -> Pairs:
+        """The pairs of an index tensor, in its order, or of a slice."""
+        return Pairs(*(getattr(self, f.name)[index] for f in fields(self)))
+
+
+def draw_chain_times(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> Tensor:
+    """(points, chains) times, descending along the chain, real-valued between the schedule's first and last label.
+
+    The chain's first is uniform; the others are uniform in the span that follows it, which ends at the schedule's first at the latest.
+    """
+    room = torch.rand(settings.chains, generator=rng) * (schedule.last - schedule.first)
+    first = schedule.first + room
+    low, high = math.log(settings.min_calls), math.log(settings.max_calls)
+    span = (schedule.last + 1.0) * torch.exp(-(low + (high - low) * torch.rand(settings.chains, generator=rng)))
+    later = torch.rand((settings.points - 1, settings.chains), generator=rng).sort(dim=0).values
+    return torch.cat([first[None], first - later * torch.minimum(span, room)])
+
+
+class ChainSource:
+    """Draws pairs from chains.
+
+    Args:
+        images: (n, C, H, W) uint8.
+    """
+
+    def __init__(self, dash: Dash, images: np.ndarray, settings: ChainSettings, device: torch.device | str = "cpu"):
+        self.dash, self.images, self.settings, self.device = dash, images, settings, device
+        self._levels = NoiseLevels(dash.schedule).to(device)
+
+    @torch.no_grad()
+    def draw(self, rng: torch.Generator) -> Pairs:
+        """All pairs of ``settings.chains`` new chains.
+
+        Dash computes in its own precision whatever autocast is on: in bfloat16 its error (1e-5 in the mean square, measured on
+        the shipped twin) is as large as what Dot has to learn over 10 time steps.
+        """
+        with torch.autocast(torch.device(self.device).type, enabled=False):
+            return self._draw(rng)
+
+    def _draw(self, rng: torch.Generator) -> Pairs:
+        x_0, _ = draw_batch(self.images, self.settings.chains, rng, self.settings.flip)
+        times = draw_chain_times(self.settings, self.dash.schedule, rng)
+        noise = torch.randn(x_0.shape, generator=rng).to(self.device)
+        alpha, sigma = self._levels(times[0].to(self.device))
+        x = alpha * x_0.to(self.device) + sigma * noise
+        points: list[tuple[Tensor, Tensor, Tensor]] = []
+        for t in times.to(self.device):
+            if points:  # DDIM: the same clean image and noise, at the new time
+                x, eps, _ = points[-1]
+                next_alpha, next_sigma = self._levels(t)
+                x = next_alpha * (x - sigma * eps) / alpha + next_sigma * eps
+                alpha, sigma = next_alpha, next_sigma
+            points.append((x, self.dash(x, t)[:, : x.shape[1]], t))  # the noise estimate alone
+        x, eps, t = (torch.stack(values) for values in zip(*points, strict=True))
+        i, j = torch.triu_indices(len(points), len(points), offset=1)
+        return Pairs(*(v.flatten(0, 1) for v in (x[i], x[j], eps[i], eps[j], t[i], t[j])))
+
+
+def _mean_square(x: Tensor) -> Tensor:
+    """(P, C, H, W) -> (P,)."""
+    return x.float().square().mean(dim=(1, 2, 3))
+
+
+def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws: int = 32) -> None:
+    """Fills the table of residual sizes from chains of Dash alone, in place. Cells no pair fell into take their column's mean."""
+    rows, columns = scale.CELLS
+    total, count = torch.zeros(rows, columns, dtype=torch.float64), torch.zeros(rows, columns, dtype=torch.float64)
+    for draw in tqdm(range(draws), desc="size of the residual", mininterval=5):
+        pairs = source.draw(generator(seed, draw, 1))  # training draws with (seed, draw, 3)
+        row, column = (c.long().cpu() for c in scale.coordinates(pairs.s, pairs.t))
+        values = _mean_square(pairs.eps_t - pairs.eps_s).double().cpu()
+        total.index_put_((row, column), values, accumulate=True)
+        count.index_put_((row, column), torch.ones_like(values), accumulate=True)
+    of_column = total.sum(0) / count.sum(0).clamp(min=1.0)
+    of_column = torch.where(count.sum(0) > 0, of_column, total.sum() / count.sum())
+    mean = torch.where(count > 0, total / count.clamp(min=1.0), of_column.expand(rows, columns))
+    scale.table.copy_(mean.sqrt())
+
+
+def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
+    """Mean over a step's pairs of |eps_s + Dot - eps_t|^2 / scale^2; the scale is 1 where the loss is the paper's plain one.
+
+    A step's pairs follow from (seed, step) alone, so that a resumed training goes on with the same ones.
+    """
+    dealt = source.settings.steps
+    drawn: dict[int, Pairs] = {}  # at most one draw, by its number
+
+    def loss(step: int, rng: torch.Generator) -> Tensor:
+        draw, part = divmod(step, dealt)
+        if draw not in drawn:
+            drawn.clear()
+            of_draw = generator(seed, draw, 3)
+            pairs = source.draw(of_draw)
+            drawn[draw] = pairs[torch.randperm(source.settings.pairs, generator=of_draw).to(pairs.t.device)]
+        size = source.settings.pairs_per_step
+        pairs = drawn[draw][part * size : (part + 1) * size]
+        residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
+        error = _mean_square(pairs.eps_s + residual - pairs.eps_t)
+        return (error / dot.scale(pairs.s, pairs.t).square()).mean()
+
+    return loss
+
+
+S_EDGES = tuple(range(0, 1001, 100))
+GAP_EDGES = (0, 5, 10, 20, 40, 80, 160, 320, 500)
+
+
+@torch.no_grad()
+def explained_residual(
+    dot: Dot, source: ChainSource, seed: int, draws: int, s_edges=S_EDGES, gap_edges=GAP_EDGES
+) -> tuple[np.ndarray, float]:
+    r"""How much of Dash's change Dot predicts, by time s and gap s - t.
+
+    .. math:: 1 - \sum |\epsilon_s + \eta - \epsilon_t|^2 / \sum |\epsilon_s - \epsilon_t|^2
+
+    Returns:
+        (len(s_edges) - 1, len(gap_edges) - 1), NaN where no pair fell; and the value over all pairs,
+        those outside of the edges too.
+    """
+    shape = (len(s_edges) - 1, len(gap_edges) - 1)
+    error, size = np.zeros(shape), np.zeros(shape)
+    totals = np.zeros(2)
+    for pairs in _draws(source, seed, draws):
+        residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
+        s, gap = pairs.s.cpu().numpy(), (pairs.s - pairs.t).cpu().numpy()
+        for index, (sums, values) in enumerate(((error, pairs.eps_s + residual - pairs.eps_t), (size, pairs.eps_s - pairs.eps_t))):
+            weights = _mean_square(values).cpu().double().numpy()
+            sums += np.histogram2d(s, gap, [s_edges, gap_edges], weights=weights)[0]
+            totals[index] += weights.sum()
+    cells = np.full(shape, np.nan)
+    np.divide(error, size, out=cells, where=size > 0)
+    return 1.0 - cells, 1.0 - float(totals[0] / totals[1])
+
+
+def _draws(source: ChainSource, seed: int, draws: int) -> Iterator[Pairs]:
+    """Pairs in parts of a training step's size, which is known to fit into memory."""
+    size = source.settings.pairs_per_step
+    for draw in tqdm(range(draws), desc="explained residual", mininterval=5):
+        pairs = source.draw(generator(seed, draw, 2))  # apart from training's and the calibration's streams
+        for start in range(0, source.settings.pairs, size):
+            yield pairs[start : start + size]

@@ -1,0 +1,251 @@
+r"""Dot: the fast network that corrects Dash's last noise estimate.
+
+.. math:: \epsilon_t \approx \epsilon_s + \eta(x_s, x_t, \epsilon_s, s, t), \qquad s > t,
+
+where s is the last time that Dash was asked (Li et al. 2025, arXiv 2506.18251, section 3). Dot is Dash's own blocks,
+shared and frozen, with LoRA, between m extra down-sampling blocks before and m extra up-sampling blocks behind; with
+m = 2 the shared blocks see 16 times fewer pixels.
+
+The shared part is not a rewritten forward pass: it is a second module tree over the *same parameters*
+whose input, output and time layers are exchanged, and whose ``forward`` is Dash's own. Both times
+enter it as one (2, B) tensor of time labels, which the exchanged time layers take apart.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from diffusers.models.embeddings import TimestepEmbedding
+from diffusers.models.resnet import ResnetBlock2D
+from diffusers.models.unets.unet_2d import UNet2DModel
+from torch import Tensor, nn
+from torch.nn import functional
+
+from morse.schedules.noise import NoiseSchedule
+
+SHARED_BLOCKS = ("down_blocks", "mid_block", "up_blocks")
+"""The parts of a UNet2DModel that Dot shares, and that LoRA adapts."""
+
+
+class PairProjection(nn.Module):
+    """Sinusoidal features of both times: (2, B) labels (t, s) -> (B, 2 D)."""
+
+    def __init__(self, time_proj: nn.Module):
+        super().__init__()
+        self.time_proj = time_proj
+
+    def forward(self, times: Tensor) -> Tensor:
+        return torch.cat([self.time_proj(times[0]), self.time_proj(times[1])], dim=1)
+
+
+class PairEmbedding(nn.Module):
+    """Dash's own embedding of t plus a learnt one of s, which is zero before training: (B, 2 D) -> (B, E)."""
+
+    def __init__(self, time_embedding: TimestepEmbedding):
+        super().__init__()
+        self.of_t = time_embedding
+        width, embedding = time_embedding.linear_1.in_features, time_embedding.linear_2.out_features
+        self.of_s = TimestepEmbedding(width, embedding)
+        nn.init.zeros_(self.of_s.linear_2.weight)
+        nn.init.zeros_(self.of_s.linear_2.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        of_t, of_s = features.chunk(2, dim=1)
+        return self.of_t(of_t) + self.of_s(of_s)
+
+
+class ResidualScale(nn.Module):
+    """The size of what Dot has to learn: the root mean square of eps_t - eps_s, as a smooth function of (s, s - t).
+
+    A table over cells of s (uniform) and of the gap s - t (logarithmic), read with bilinear interpolation. Dot's output is
+    multiplied by it, and Dot's loss divided by its square. Without it the error of Algorithm 1 is dominated by t near 0, where
+    the residual is large, while the sample is decided at high noise. All ones (the initial value) give the paper's plain loss.
+    """
+
+    CELLS = (10, 10)
+
+    def __init__(self, labels: float):
+        super().__init__()
+        self.labels = labels
+        self.register_buffer("table", torch.ones(self.CELLS))
+
+    def coordinates(self, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        """(s, gap) in units of cells, each in [0, cells): s uniform on [0, labels), the gap logarithmic on [1, labels]."""
+        rows, columns = self.CELLS
+        row = s / self.labels * rows
+        column = (s - t).clamp(min=1.0).log() / math.log(self.labels) * columns
+        return row.clamp(0, rows - 1e-3), column.clamp(0, columns - 1e-3)
+
+    def forward(self, s: Tensor, t: Tensor) -> Tensor:
+        """(B,), (B,) -> (B,), positive."""
+        rows, columns = self.CELLS
+        row, column = self.coordinates(s, t)
+        # grid_sample's coordinates: -1 and 1 are the outer edges of the table, the centre of a cell holds its value.
+        grid = torch.stack([column / columns, row / rows], dim=-1) * 2.0 - 1.0
+        table = self.table[None, None]
+        return functional.grid_sample(table, grid[None, None], padding_mode="border", align_corners=False)[0, 0, 0]
+
+
+class NoiseLevels(nn.Module):
+    """alpha and sigma of a schedule at a tensor of times: (B,) -> (B, 1, 1, 1) each, in float32.
+
+    log alpha is linear between the points of a table, as a discrete schedule's is between labels; of the VP-SDE, whose log alpha is
+    quadratic, sixteen points a label keep sigma within 1e-4 of itself from label 0.999 on, and 5e-4 from label 0.0999.
+    sigma = sqrt(-expm1(2 log alpha)) keeps its digits near t = 0.
+    """
+
+    PER_LABEL = 16
+
+    def __init__(self, schedule: NoiseSchedule):
+        super().__init__()
+        log_alpha = [schedule.log_alpha(i / self.PER_LABEL) for i in range(int(schedule.last) * self.PER_LABEL + 1)]
+        self.register_buffer("log_alpha", torch.tensor(log_alpha, dtype=torch.float32), persistent=False)
+
+    def forward(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        t = t.float() * self.PER_LABEL
+        below = t.floor().long().clamp(0, len(self.log_alpha) - 2)
+        log_alpha = torch.lerp(self.log_alpha[below], self.log_alpha[below + 1], t - below)[:, None, None, None]
+        return log_alpha.exp(), (-torch.expm1(2.0 * log_alpha)).sqrt()
+
+
+class Dot(nn.Module):
+    r"""Dot around any UNet2DModel.
+
+    *Preconditioned*, its layers see Dash's last clean estimate in the place of x_s,
+
+    .. math:: \hat x_s = (x_s - \sigma_s \epsilon_s) / \alpha_s.
+
+    This is the same information, x_s being a mixture of it and eps_s. But at high noise the image is the hundredth by which x_s and
+    eps_s differ, which the layers would have to amplify first. Not preconditioned, they see x_s itself, as in the paper.
+
+    Args:
+        dash: the pre-trained network; its parameters are shared and frozen, and it is not changed.
+        channels: of the extra blocks, from full resolution down; their number is m.
+        schedule: Dash's noise schedule.
+        preconditioned: as above.
+    """
+
+    def __init__(self, dash: UNet2DModel, channels: Sequence[int], schedule: NoiseSchedule, preconditioned: bool = True):
+        super().__init__()
+        image, inner = dash.config.in_channels, dash.config.block_out_channels[0]
+        pairs = list(zip(channels, [*channels[1:], channels[-1]], strict=True))
+        self.m = len(channels)
+        self.preconditioned = preconditioned
+        self.levels = NoiseLevels(schedule)
+        self.scale = ResidualScale(schedule.last + 1.0)
+        self.trunk = share(dash)
+        self.trunk.conv_in = nn.Conv2d(channels[-1], inner, 3, padding=1)
+        self.trunk.conv_out = nn.Conv2d(inner, channels[-1], 3, padding=1)
+        self.trunk.time_proj = PairProjection(dash.time_proj)
+        self.trunk.time_embedding = PairEmbedding(self.trunk.time_embedding)
+
+        features = 2 * dash.time_embedding.linear_1.in_features
+        width = 4 * channels[-1]
+        self.time_embedding = TimestepEmbedding(features, width)
+        self.conv_in = nn.Conv2d(3 * image, channels[0], 3, padding=1)
+        self.down = nn.ModuleList(_block(c, c, width) for c, _ in pairs)
+        self.shrink = nn.ModuleList(nn.Conv2d(c, deeper, 3, stride=2, padding=1) for c, deeper in pairs)
+        self.up = nn.ModuleList(_block(c + deeper, c, width) for c, deeper in reversed(pairs))
+        self.norm_out = nn.GroupNorm(_groups(channels[0]), channels[0])
+        self.conv_out = nn.Conv2d(channels[0], image, 3, padding=1)  # of the noise alone, also where Dash tells a variance
+        nn.init.zeros_(self.conv_out.weight)
+        nn.init.zeros_(self.conv_out.bias)
+
+    def forward(self, x_s: Tensor, x_t: Tensor, eps_s: Tensor, s: Tensor, t: Tensor) -> Tensor:
+        """The residual to add to eps_s.
+
+        Args:
+            x_s, x_t: (B, C, H, W) samples at Dash's last time s and at t < s.
+            eps_s: (B, C, H, W), Dash's estimate at s.
+            s, t: (B,) time labels.
+
+        Returns:
+            (B, C, H, W).
+
+        Raises:
+            ValueError: if H or W does not halve evenly through the extra and the shared blocks.
+        """
+        step = 2 ** (self.m + len(self.trunk.config.block_out_channels) - 1)
+        if x_t.shape[-1] % step or x_t.shape[-2] % step:
+            raise ValueError(f"Dot halves images {int(math.log2(step))} times: {tuple(x_t.shape[-2:])} is not divisible by {step}")
+        times = torch.stack([t, s])
+        emb = self.time_embedding(self.trunk.time_proj(times).to(x_t.dtype))
+        if self.preconditioned:
+            alpha, sigma = self.levels(s)
+            x_s = ((x_s - sigma * eps_s) / alpha).to(x_t.dtype)
+        h = self.conv_in(torch.cat([x_s, x_t, eps_s], dim=1))
+        skips = []
+        for block, shrink in zip(self.down, self.shrink, strict=True):
+            h = block(h, emb)
+            skips.append(h)
+            h = shrink(h)  # (B, deeper, H / 2, W / 2)
+        h = self.trunk(h, times, return_dict=False)[0]
+        for block in self.up:
+            h = functional.interpolate(h, scale_factor=2.0, mode="nearest")
+            h = block(torch.cat([h, skips.pop()], dim=1), emb)
+        residual = self.conv_out(functional.silu(self.norm_out(h)))
+        return residual * self.scale(s, t).to(residual.dtype)[:, None, None, None]
+
+
+def share(network: nn.Module) -> nn.Module:
+    """A second module tree over the same parameters, which are frozen: its layers can be exchanged, its weights not."""
+    kept = {id(p): p for p in [*network.parameters(), *network.buffers()]}
+    twin = copy.deepcopy(network, memo=kept)
+    twin.requires_grad_(False)
+    return twin
+
+
+def attach_lora(dot: Dot, rank: int) -> None:
+    """Adds LoRA of ``rank`` (through peft) to every convolution and linear layer of the shared blocks, in place."""
+    from peft import LoraConfig, inject_adapter_in_model
+
+    targets = [
+        name
+        for name, layer in dot.trunk.named_modules()
+        if name.split(".")[0] in SHARED_BLOCKS and isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), dot.trunk)
+    for name, parameter in dot.trunk.named_parameters():  # peft freezes all but its adapters
+        if not name.startswith(SHARED_BLOCKS) or "lora_" in name:
+            parameter.requires_grad_(not name.startswith(("time_embedding.of_t", "conv_norm_out")))
+
+
+def merge_lora(dot: Dot) -> Dot:
+    """A copy of Dot for inference, its LoRA added into weights of its own: no adapter is left, Dash is untouched."""
+    from peft.tuners.lora import LoraLayer
+
+    merged = copy.deepcopy(dot)
+    for name, layer in list(merged.trunk.named_modules()):
+        if isinstance(layer, LoraLayer):
+            layer.merge()
+            parent, _, child = name.rpartition(".")
+            setattr(merged.trunk.get_submodule(parent), child, layer.get_base_layer())
+    return merged.requires_grad_(False).eval()
+
+
+def inference_dot(dot: Dot, state: Mapping[str, Tensor]) -> Dot:
+    """Dot, new and without LoRA, with the state of :func:`merge_lora`'s copy; needs no peft, and shares no weights with Dash.
+
+    Raises:
+        RuntimeError: if the state is of another network.
+    """
+    dot.trunk = copy.deepcopy(dot.trunk)
+    dot.load_state_dict(state)
+    return dot.requires_grad_(False).eval()
+
+
+def own_state(dot: Dot) -> dict[str, Tensor]:
+    """What is trained and the residual's scale: all that a file of Dot holds beside Dash's own weights."""
+    state = {name: p.detach() for name, p in dot.named_parameters() if p.requires_grad}
+    return state | {f"scale.{name}": value for name, value in dot.scale.named_buffers()}
+
+
+def _groups(channels: int) -> int:
+    return math.gcd(channels, 8)
+
+
+def _block(inputs: int, outputs: int, width: int) -> ResnetBlock2D:
+    return ResnetBlock2D(in_channels=inputs, out_channels=outputs, temb_channels=width, groups=_groups(inputs), groups_out=_groups(outputs))

@@ -1,0 +1,1 @@
+"""What is asked for: the axes of an experiment, and YAML held against its schema."""

@@ -1,0 +1,1 @@
+"""How good images are: features, their statistics, distances."""

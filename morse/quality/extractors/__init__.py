@@ -1,0 +1,1 @@
+"""Feature extractors: networks that turn images into features, one file each."""

@@ -1,0 +1,120 @@
+r"""Distances between statistics of features, each with a standard error.
+
+The Fréchet distance of two Gaussians (Dowson and Landau 1982; FID on Inception's features, Heusel et al., arXiv 1706.08500) is
+
+.. math:: d^2 = |\mu_1 - \mu_2|^2 + \mathrm{tr}(C_1 + C_2 - 2 (C_1^{1/2} C_2 C_1^{1/2})^{1/2}).
+
+The matrix under the outer root is symmetric and positive semidefinite, so that the trace of its root is a sum of roots of
+eigenvalues: no square root of a matrix without symmetry (scipy.linalg.sqrtm), whose imaginary parts would have to be dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from morse.quality.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and its standard error."""
+
+    value: float
+    standard_error: float
+
+
+def frechet_distance(mean_1: np.ndarray, cov_1: np.ndarray, mean_2: np.ndarray, cov_2: np.ndarray) -> float:
+    """The squared Fréchet distance d^2 of two Gaussians, what is called FID on Inception's features.
+
+    Covariances may be of any rank. The root makes rounding errors of 1e-16 into errors of 1e-8 where they are deficient,
+    relative to the traces; eigenvalues below D 2e-16 of the largest are rounding errors and count as zero.
+
+    Args:
+        mean_1, mean_2: (D,).
+        cov_1, cov_2: (D, D), symmetric.
+
+    Raises:
+        ValueError: for shapes that do not fit, or values that are not finite.
+    """
+    return distance_from(mean_1, cov_1)(mean_2, cov_2)
+
+
+def distance_from(mean_1: np.ndarray, cov_1: np.ndarray) -> Callable[[np.ndarray, np.ndarray], float]:
+    """The distance as a function of the second Gaussian, with the work on the first done once."""
+    _check(mean_1, cov_1)
+    root = _root(cov_1)
+
+    def distance(mean_2: np.ndarray, cov_2: np.ndarray) -> float:
+        _check(mean_2, cov_2)
+        if mean_1.shape != mean_2.shape:
+            raise ValueError(f"Gaussians of {len(mean_1)} and {len(mean_2)} dimensions have no distance")
+        eigenvalues = np.linalg.eigvalsh(root.T @ cov_2 @ root)  # those of cov_1^(1/2) cov_2 cov_1^(1/2) that are not zero
+        overlap = np.sqrt(eigenvalues[eigenvalues > _rounding(eigenvalues)]).sum()
+        squared = np.square(mean_1 - mean_2).sum() + np.trace(cov_1) + np.trace(cov_2) - 2.0 * overlap
+        return max(0.0, float(squared))
+
+    return distance
+
+
+def _root(cov: np.ndarray) -> np.ndarray:
+    """(D, rank) with root root^T = cov: Cholesky's, or where the covariance is deficient, and Cholesky fails, from eigenvectors."""
+    try:
+        return np.linalg.cholesky(cov)
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(cov)
+        kept = values > _rounding(values)
+        return vectors[:, kept] * np.sqrt(values[kept])
+
+
+def _rounding(eigenvalues: np.ndarray) -> float:
+    """The size of rounding errors in the eigenvalues of a symmetric matrix."""
+    return len(eigenvalues) * np.finfo(np.float64).eps * max(eigenvalues, default=0.0)
+
+
+def _check(mean: np.ndarray, cov: np.ndarray) -> None:
+    if mean.ndim != 1 or cov.shape != 2 * mean.shape:
+        raise ValueError(f"a Gaussian has a mean (D,) and a covariance (D, D), not {mean.shape} and {cov.shape}")
+    if not (np.isfinite(mean).all() and np.isfinite(cov).all()):
+        raise ValueError("the mean or covariance of a Gaussian is not finite")
+
+
+@dataclass(frozen=True)
+class Jackknife(Estimate):
+    """An estimate with the values without each of the G groups of images, which its standard error comes from."""
+
+    without_groups: tuple[float, ...]
+
+
+def frechet_with_error(generated: Statistics, reference: Statistics) -> Jackknife:
+    r"""The Fréchet distance of a run to a reference, with the delete-a-group jackknife's standard error.
+
+    With theta_g the distance without group g of the generated images and m the mean of the G values theta_g,
+
+    .. math:: \mathrm{SE}^2 = \frac{G - 1}{G} \sum_g (\theta_g - m)^2.
+
+    It is the spread over runs of other seeds and as many images. Where the generated and the reference distribution are all
+    but equal, the distance is quadratic in the errors of the moments and the jackknife is too wide, by up to the root of 2.
+    The reference is held fixed, as all runs share it, and the distance's bias (it is too large for few images) is left in, as
+    the field's FID leaves it: compare equal counts only.
+
+    Raises:
+        ValueError: if the statistics differ in extractor or image shape, or a group of the generated images is empty.
+    """
+    generated.require_alike(reference, "extractor", "image_shape")
+    groups = len(generated.n)
+    if groups < 2 or not generated.n.all():
+        raise ValueError(
+            f"statistics of {generated.data} have {np.count_nonzero(generated.n)} of {groups} groups filled; the jackknife needs all"
+        )
+    distance = distance_from(reference.mean, reference.covariance)
+    without = np.array([distance(*generated.leave_out(group)) for group in range(groups)])
+    return Jackknife(distance(generated.mean, generated.covariance), jackknife_error(without), tuple(without.tolist()))
+
+
+def jackknife_error(*without: np.ndarray) -> float:
+    """The standard error of :func:`frechet_with_error`'s formula from the values without each group; of several independent sets of
+    groups, an array each, the root of their summed squares."""
+    return float(np.sqrt(sum((len(v) - 1) / len(v) * np.square(v - v.mean()).sum() for v in without)))

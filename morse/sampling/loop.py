@@ -1,0 +1,118 @@
+"""The one sampling loop: predictor x sampler -> uint8 images.
+
+Image i of run seed r draws all its noise from the generator seeded by (r, i), which depends on neither batch size, shard nor device
+count; images do by the rounding of networks only. A baseline starts from the same noise as Morse.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from morse.methods.base import Predictor
+from morse.samplers import Sampler
+from morse.seeds import generator
+from morse.sampling.shards import Shard
+
+
+def to_uint8(x: Tensor) -> np.ndarray:
+    """[-1, 1] -> uint8, rounded to the nearest, clamped: the rule in every statistic's identity is "round"."""
+    return ((x.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def draw(generators: Sequence[torch.Generator], shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
+    """(B, \\*shape) standard normal, image by image from its own generator; drawn on the CPU, so the same on every device."""
+    return torch.stack([torch.randn(tuple(shape), generator=g) for g in generators]).to(device)
+
+
+@torch.inference_mode()
+def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+    """From noise x (B, C, H, W) at the sampler's first time to the image, in [-1, 1].
+
+    Raises:
+        RuntimeError: if other than the stated number of calls were made, or noise was drawn that ``fresh_noise`` does not tell of.
+        FloatingPointError: if a sample is not finite; as uint8 it would be a black pixel that nobody notices.
+    """
+    shape, device = x.shape[1:], x.device
+    drawn: list[Tensor] = []
+
+    def noise() -> Tensor:
+        drawn.append(draw(generators, shape, device))
+        return drawn[-1]
+
+    predictor.begin()
+    state = None
+    for index, t in enumerate(sampler.times):
+        estimate = predictor(x, t)
+        if not sampler.learned_variance:
+            estimate = estimate[:, : x.shape[1]]
+        x, state = sampler.step(index, x, estimate, state, noise)
+        fresh = sampler.fresh_noise(index)
+        if len(drawn) != bool(fresh):
+            raise RuntimeError(f"{type(sampler).__name__} drew noise {len(drawn)} times in step {index}, and says that it adds {fresh:g}")
+        if fresh and index + 1 < sampler.calls:  # after the last call nothing asks for it
+            share = fresh / sampler.schedule.sigma(sampler.times[index + 1])
+            predictor.renew_noise(drawn[0], share, sampler.schedule)
+        drawn.clear()
+    made = len(predictor.calls.made)
+    if made != sampler.calls:
+        raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {made} were made")
+    if not torch.isfinite(x).all():
+        raise FloatingPointError(f"a sample is not finite after {made} network calls; check the weights and the sampler")
+    return x
+
+
+def batch_sizes(count: int, batch_size: int) -> list[int]:
+    """The sizes of the batches that ``count`` images make: ``batch_size``, and what is left for the last.
+
+    >>> batch_sizes(250, 100), batch_sizes(200, 100), batch_sizes(60, 100)
+    ([100, 50], [100], [60])
+    """
+    return [size for size in (batch_size if count >= batch_size else 0, count % batch_size) if size]
+
+
+def sample(
+    predictor: Predictor,
+    sampler: Sampler,
+    shape: Sequence[int],
+    seed: int,
+    first: int,
+    count: int,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    progress: str = "sample",
+    warm_up: Sequence[int] = (2,),
+) -> Shard:
+    """Images ``first`` to ``first + count - 1`` of run ``seed``.
+
+    Args:
+        shape: (C, H, W) of an image.
+        progress: caption of the progress bar.
+        warm_up: batch sizes to try before the clock starts. Two images load all code; compiled networks need each size of the run
+            (:func:`batch_sizes`).
+    """
+    images, seconds = [], 0.0
+    for size in warm_up:  # kernels are chosen and memory is claimed in the first calls; they are not the run's
+        warm = [generator(seed, first + i) for i in range(min(size, count))]
+        trajectory(predictor, sampler, draw(warm, shape, device), warm)
+    for start in tqdm(range(first, first + count, batch_size), desc=progress, unit="batch", mininterval=2):
+        started = time.perf_counter()
+        generators = [generator(seed, i) for i in range(start, min(start + batch_size, first + count))]
+        x = trajectory(predictor, sampler, draw(generators, shape, device), generators)
+        images.append(to_uint8(x))  # waits for the device
+        seconds += time.perf_counter() - started
+    return Shard(np.concatenate(images), first, seconds, predictor.calls.made, peak_memory(device))
+
+
+def peak_memory(device: torch.device | str) -> int:
+    """The most bytes that this process has had: on a GPU what torch allocated there, else its resident memory, libraries and all."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

@@ -1,0 +1,185 @@
+r"""Time grids: at which times a sampler asks the network, given how often.
+
+Every grid has exactly as many times as calls were asked for, strictly decreasing. Grids of the originals that have more, or
+repeat a time, are here under names of their own (``ddim-uniform``, ``ddim-quadratic``) for the numbers of calls that they have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from morse.registry import Registry
+from morse.schedules.noise import DiscreteSchedule, NoiseSchedule
+
+DDIM_END = 0.8
+"""The part of the schedule that DDIM's quadratic grid spans: its authors start CIFAR-10 at t = 800 of 1000."""
+
+
+def training_steps(schedule: NoiseSchedule, name: str) -> int:
+    """T, the training steps that grids of whole labels count."""
+    if not isinstance(schedule, DiscreteSchedule):
+        raise ValueError(f"a {name} grid counts training steps, which a schedule in continuous time has not; use the grid 'time-uniform'")
+    return schedule.num_train_timesteps
+
+
+def _check(calls: int, most: int, total: int, name: str) -> None:
+    if not 1 <= calls <= most:
+        raise ValueError(f"a {name} grid over {total} steps has 1 to {most} calls, not {calls}")
+
+
+def uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``i T // calls`` for i = calls - 1 ... 0: the DDIM authors' where ``calls`` divides T, and as near to the noise where it does not.
+
+    The authors' ``range(0, T, T // S)`` has more than S times there; the first S of them (:func:`leading`) begin too late: 130
+    calls at t = 903, which takes pure noise for a sample with a trace of the image. One call is at 0, as in the original.
+
+    Raises:
+        ValueError: if more calls than T are asked for, or fewer than one.
+    """
+    total = training_steps(schedule, "uniform")
+    _check(calls, total, total, "uniform")
+    return [float(i * total // calls) for i in reversed(range(calls))]
+
+
+def leading(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``i (T // calls)``: diffusers' ``timestep_spacing="leading"`` without offset; :func:`uniform` where ``calls`` divides T."""
+    total = training_steps(schedule, "leading")
+    _check(calls, total, total, "leading")
+    return [float(i * (total // calls)) for i in reversed(range(calls))]
+
+
+def trailing(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``round(T - i T / calls) - 1``: from T - 1 on, as in diffusers' ``timestep_spacing="trailing"``; never 0 but for all steps.
+
+    Lin et al. 2024 (arXiv 2305.08891, section 3.3): sampling starts from pure noise, which only T - 1 is near to.
+    """
+    total = training_steps(schedule, "trailing")
+    _check(calls, total, total, "trailing")
+    return [float(np.round(total - i * total / calls) - 1) for i in range(calls)]
+
+
+def quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """DDIM's grid for CIFAR-10, ``int(linspace(0, sqrt(0.8 T), calls) ** 2)``, where two times would fall together the later one more.
+
+    From 0.8 T down to 0, dense near the data (Song et al. 2021, arXiv 2010.02502, appendix D.2).
+    """
+    total = training_steps(schedule, "quadratic")
+    end = DDIM_END * total
+    _check(calls, int(end) + 1, total, "quadratic")
+    if calls == 1:  # linspace would ask at 0, where there is nothing to estimate
+        return [float(int(end))]
+    times: list[float] = []
+    for time in _quadratic(end, calls):
+        times.append(max(time, times[-1] + 1.0) if times else time)
+    return times[::-1]
+
+
+def _quadratic(end: float, calls: int) -> list[float]:
+    return [float(int(square)) for square in np.linspace(0.0, math.sqrt(end), calls) ** 2]
+
+
+def ddim_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """The DDIM authors' ``range(0, T, T // S)``, of the largest S that gives so many times.
+
+    Raises:
+        ValueError: for a number of calls that no S gives, such as 6 of T = 1000, where S = 6 makes 7.
+    """
+    total = training_steps(schedule, "ddim-uniform")
+    _check(calls, total, total, "ddim-uniform")
+    for steps in range(calls, calls // 2, -1):
+        times = range(0, total, total // steps)
+        if len(times) == calls:
+            return [float(t) for t in reversed(times)]
+    raise ValueError(f"the DDIM authors' uniform grid never has {calls} times over {total} steps; use the grid 'uniform'")
+
+
+def ddim_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """The DDIM authors' quadratic grid as it is.
+
+    Raises:
+        ValueError: where it has a time twice, a call that changes nothing.
+    """
+    total = training_steps(schedule, "ddim-quadratic")
+    end = DDIM_END * total
+    _check(calls, int(end) + 1, total, "ddim-quadratic")
+    times = _quadratic(end, calls)
+    if twice := sorted({t for t in times if times.count(t) > 1}):
+        raise ValueError(f"the DDIM authors' quadratic grid of {calls} times has {twice[0]:g} twice; use the grid 'quadratic'")
+    return times[::-1]
+
+
+def log_snr(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Uniform in the log-SNR from the noisiest label to the first, both among the times (one call: the noisiest)."""
+    low, high = schedule.log_snr(schedule.last), schedule.log_snr(schedule.first)
+    return _between(schedule, calls, "log-SNR", low, high, schedule.time_of_log_snr)
+
+
+def time_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Uniform in time from the noisiest label to the first, both among the times: "time_uniform" of DPM-Solver, the VP-SDE's own."""
+    return _between(schedule, calls, "time-uniform", schedule.last, schedule.first, float)
+
+
+def time_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Uniform in the root of time, likewise: DPM-Solver's "time_quadratic"."""
+    return _between(schedule, calls, "time-quadratic", math.sqrt(schedule.last), math.sqrt(schedule.first), lambda root: root**2)
+
+
+def _between(schedule: NoiseSchedule, calls: int, name: str, start: float, stop: float, time: Callable[[float], float]) -> list[float]:
+    """The last label, times of values even between ``start`` and ``stop``, the first label; the ends without rounding."""
+    if calls < 1:
+        raise ValueError(f"a {name} grid has at least one call, not {calls}")
+    inner = np.linspace(start, stop, calls)[1:-1] if calls > 1 else []
+    return [schedule.last, *(time(float(value)) for value in inner), *([schedule.first] if calls > 1 else [])]
+
+
+ALIGN_YOUR_STEPS = {
+    "ays-sd": (999, 850, 736, 645, 545, 455, 343, 233, 124, 24),
+    "ays-sdxl": (999, 845, 730, 587, 443, 310, 193, 116, 53, 13),
+}
+"""The authors' ten times of Stable Diffusion 1.5 and XL (Sabour et al. 2024, arXiv 2404.14507, and its project page)."""
+
+
+def _align_your_steps(times: Sequence[int], schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Published times; for other numbers of calls interpolated as their authors do: linearly in log(sigma / alpha)."""
+    if (total := training_steps(schedule, "Align-Your-Steps")) != 1000:
+        raise ValueError(f"Align-Your-Steps' times are of 1000 steps, not {total}")
+    if calls < 2:
+        raise ValueError(f"Align-Your-Steps interpolates 2 calls or more, not {calls}")
+    if calls == len(times):
+        return [float(t) for t in times]
+    places = np.linspace(0.0, len(times) - 1.0, calls)
+    values = np.interp(places, np.arange(len(times)), [schedule.log_snr(t) for t in times])
+    inner = [schedule.time_of_log_snr(value) for value in values[1:-1]]
+    return [float(times[0]), *inner, float(times[-1])]
+
+
+def ays_sd(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Align-Your-Steps for Stable Diffusion 1.5."""
+    return _align_your_steps(ALIGN_YOUR_STEPS["ays-sd"], schedule, calls)
+
+
+def ays_sdxl(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """Align-Your-Steps for Stable Diffusion XL."""
+    return _align_your_steps(ALIGN_YOUR_STEPS["ays-sdxl"], schedule, calls)
+
+
+GRIDS = Registry(
+    "time grid",
+    {
+        "uniform": "morse.schedules.grids:uniform",
+        "leading": "morse.schedules.grids:leading",
+        "trailing": "morse.schedules.grids:trailing",
+        "quadratic": "morse.schedules.grids:quadratic",
+        "log-snr": "morse.schedules.grids:log_snr",
+        "time-uniform": "morse.schedules.grids:time_uniform",
+        "time-quadratic": "morse.schedules.grids:time_quadratic",
+        "ays-sd": "morse.schedules.grids:ays_sd",
+        "ays-sdxl": "morse.schedules.grids:ays_sdxl",
+        "ddim-uniform": "morse.schedules.grids:ddim_uniform",
+        "ddim-quadratic": "morse.schedules.grids:ddim_quadratic",
+    },
+)
+"""Name in the options of a sampler -> function (schedule, calls) that returns the times, from noise to data."""

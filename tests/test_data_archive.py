@@ -1,0 +1,124 @@
+"""Data set files, and the one that ships."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from morse.data.archive import load_split, write_dataset
+from morse.files import DamagedFile, sha256
+
+ROOT = Path(__file__).parents[1]
+
+
+def images_of(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "shapes.npz"
+    train, test = images_of(5, 6, 6), images_of(3, 6, 6)
+    write_dataset(path, {"train": (train, np.arange(5)), "test": (test, np.array([7, 8, 9]))})
+    return path
+
+
+def test_a_round_trip_keeps_every_pixel_and_label(file):
+    split = load_split(file, "test", 6)
+    assert np.array_equal(split.images, images_of(3, 6, 6)[:, None])
+    assert split.labels.tolist() == [7, 8, 9]
+    assert (split.images.dtype, split.labels.dtype, split.images.shape) == (np.uint8, np.uint8, (3, 1, 6, 6))
+    assert len(load_split(file, "train", 6).images) == 5
+
+
+def test_colour_images_keep_their_channels(tmp_path):
+    images = images_of(4, 3, 8, 8)
+    write_dataset(tmp_path / "c.npz", {"train": (images, np.zeros(4))})
+    assert np.array_equal(load_split(tmp_path / "c.npz", "train", 8).images, images)
+
+
+def test_the_margin_is_zero_on_all_sides(file):
+    images = load_split(file, "test", 10).images
+    assert images.shape == (3, 1, 10, 10)
+    assert np.array_equal(images[:, 0, 2:8, 2:8], images_of(3, 6, 6))
+    images[:, :, 2:8, 2:8] = 0
+    assert not images.any()
+
+
+def test_identity_names_data_split_and_size(file):
+    names = {load_split(file, split, size).identity for split in ("train", "test") for size in (6, 8)}
+    assert len(names) == 4 and f"shapes/{sha256(file)}/test/8x8/zero-padded" in names
+    assert load_split(file, "test", 8, sha256(file)).identity in names
+
+
+def test_equal_data_give_equal_bytes(file, tmp_path):
+    splits = {"train": (images_of(5, 6, 6), np.arange(5)), "test": (images_of(3, 6, 6), np.array([7, 8, 9]))}
+    write_dataset(tmp_path / "again.npz", splits)
+    assert (tmp_path / "again.npz").read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize("size", [4, 7])
+def test_images_that_do_not_fit_raise_one_line(file, size):
+    with pytest.raises(ValueError, match=rf"images of \(6, 6\) in .*shapes\.npz cannot be centred in {size} x {size}"):
+        load_split(file, "test", size)
+
+
+def test_images_that_are_not_square_raise(tmp_path):
+    write_dataset(tmp_path / "c.npz", {"train": (images_of(4, 6, 8), np.zeros(4))})
+    with pytest.raises(ValueError, match="cannot be centred"):
+        load_split(tmp_path / "c.npz", "train", 8)
+
+
+def damaged(path, message, split="test", expected=None):
+    with pytest.raises(DamagedFile, match=message) as error:
+        load_split(path, split, 6, expected)
+    assert "\n" not in str(error.value) and str(path) in str(error.value)
+
+
+def test_a_missing_file_or_split_is_named(file):
+    damaged(file.with_name("absent.npz"), "data set .* is missing")
+    damaged(file, "split 'validation' of data set .* is damaged .*validation_shape", split="validation")
+
+
+def test_an_altered_file_is_named(file):
+    load_split(file, "test", 6, sha256(file))
+    damaged(file, "is damaged: sha256 .*expected abababababab", expected="ab" * 32)
+
+
+def test_a_damaged_file_is_named(file):
+    content = file.read_bytes()
+    middle = len(content) // 2
+    flipped = bytearray(content)
+    flipped[content.index(b"test_images_xz.npy") + 60] ^= 0xFF
+    for wrong in (b"", content[:10], content[:middle], content[middle:], b"no archive at all", bytes(flipped)):
+        file.write_bytes(wrong)
+        damaged(file, "split 'test' of data set .* is damaged")
+
+
+def test_an_array_in_place_of_an_archive_is_named(tmp_path):
+    path = tmp_path / "plain.npz"
+    with open(path, "wb") as file:
+        np.save(file, np.zeros(3))
+    damaged(path, "split 'test' of data set .* is damaged")
+
+
+@pytest.fixture(scope="module")
+def fashion():
+    settings = yaml.safe_load((ROOT / "config/tasks/fashion-mnist.yaml").read_text())["data"]
+    return {split: load_split(ROOT / settings["file"], split, settings["size"], settings["sha256"]) for split in ("train", "test")}
+
+
+def test_shipped_fashion_mnist_is_whole(fashion):
+    assert {split: data.images.shape for split, data in fashion.items()} == {"train": (60000, 1, 32, 32), "test": (10000, 1, 32, 32)}
+    for data, of_a_class in ((fashion["train"], 6000), (fashion["test"], 1000)):
+        assert np.bincount(data.labels).tolist() == [of_a_class] * 10
+        assert data.images[:, 0, 2:30, 2:30].any((1, 2)).all()
+        assert not data.images[:, :, :2].any() and not data.images[..., 30:].any()
+
+
+def test_shipped_fashion_mnist_is_the_published_one_and_upright(fashion):
+    pixels, labels = fashion["train"].images[:, 0, 2:30, 2:30] / np.float32(255), fashion["train"].labels
+    assert (pixels.mean(), pixels.std()) == (pytest.approx(0.2860, abs=1e-4), pytest.approx(0.3530, abs=1e-4))
+    boot = pixels[labels == 9].mean(0)  # the shaft is above on the right, the toe below on the left
+    assert boot[:10, :10].mean() < 0.01 < 0.2 < min(boot[:10, 16:].mean(), boot[14:22, :10].mean())

@@ -1,0 +1,268 @@
+"""Dot's training samples, loss and measure."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from networks import tiny_dash, tiny_images
+
+from morse.dot.network import Dot, ResidualScale, attach_lora
+from morse.dot.chains import ChainSettings, ChainSource, calibrate_scale, dot_loss, draw_chain_times, explained_residual
+from morse.dash.training import draw_batch
+from morse.samplers.ddim import ddim_step
+from morse.schedules.noise import VPSDE, linear
+from morse.seeds import generator
+from morse.training.loop import TrainSettings, train
+
+
+@pytest.fixture(scope="module")
+def dash():
+    return tiny_dash()
+
+
+def source_of(dash, **settings):
+    settings = {"chains": 3, "points": 4} | settings
+    return ChainSource(dash, tiny_images(), ChainSettings(**settings))
+
+
+class StubDot(torch.nn.Module):
+    """A Dot whose residual is ``function`` of its inputs."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function, self.scale = function, ResidualScale(1000)
+
+    def forward(self, *inputs):
+        return self.function(*inputs)
+
+
+def perfect(dash):
+    return StubDot(lambda x_s, x_t, eps_s, s, t: dash(x_t, t) - eps_s)
+
+
+def zero():
+    return StubDot(lambda x_s, x_t, eps_s, s, t: torch.zeros_like(eps_s))
+
+
+@pytest.mark.parametrize("settings", [{"points": 6}, {"points": 2, "min_calls": 1.0, "max_calls": 1.0}])
+def test_times_descend_within_the_schedule(settings):
+    settings = ChainSettings(chains=2000, **settings)
+    times = draw_chain_times(settings, linear(), generator(0))
+    assert times.shape == (settings.points, 2000)
+    assert (times.diff(dim=0) <= 0).all() and (times.diff(dim=0) < 0).float().mean() > 0.99
+    assert times.min() >= 0 and times.max() <= 999
+    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0)))
+    assert not torch.equal(times, draw_chain_times(settings, linear(), generator(1)))
+
+
+def test_chains_of_continuous_time_end_at_its_end():
+    times = draw_chain_times(ChainSettings(chains=2000, points=5), VPSDE(end=1e-3), generator(0))
+    assert times.min() >= 0.999 and times.max() <= 999
+    assert (times.diff(dim=0) < 0).float().mean() > 0.99
+
+
+def test_chains_start_anywhere_and_span_what_the_settings_say():
+    times = draw_chain_times(ChainSettings(chains=5000, points=30, min_calls=4.0, max_calls=25.0), linear(), generator(0))
+    assert times[0].mean() == pytest.approx(999 / 2, rel=0.05)
+    span = times[0] - times[-1]
+    assert span.max() < 1000 / 4 and span.max() > 0.9 * 1000 / 4
+    late = span[times[0] > 250]
+    # log-uniform between 40 and 250, and the last of 29 uniform points at 29/30 of it: median 29/30 sqrt(40 250) = 97
+    assert late.median() == pytest.approx(97, rel=0.08)
+
+
+def test_a_chain_has_two_points_or_more():
+    with pytest.raises(ValueError, match="a chain has 2 points or more, not 1"):
+        ChainSettings(points=1)
+
+
+def test_pairs_are_dealt_out_evenly():
+    assert ChainSettings(chains=4, points=5, steps=8).pairs == 40
+    with pytest.raises(ValueError, match="40 pairs of a draw cannot be dealt out evenly to 7 steps"):
+        ChainSettings(chains=4, points=5, steps=7)
+
+
+@pytest.mark.parametrize("points", [2, 3, 5])
+def test_every_pair_of_a_chain_is_a_sample(dash, points):
+    pairs, times = source_of(dash, points=points).draw(generator(7)), expected_times(points)
+    assert len(pairs.s) == len(pairs.x_t) == 3 * points * (points - 1) // 2
+    found = {(s, t) for s, t in zip(pairs.s.tolist(), pairs.t.tolist(), strict=True)}
+    assert found == {pair for column in times.T.tolist() for pair in combinations(column, 2)}
+    assert (pairs.s > pairs.t).all()
+
+
+def expected_times(points):
+    rng = generator(7)
+    draw_batch(tiny_images(), 3, rng, flip=True)
+    return draw_chain_times(ChainSettings(chains=3, points=points), linear(), rng)
+
+
+def test_estimates_are_dash_s_at_their_own_samples(dash):
+    pairs = source_of(dash).draw(generator(0))
+    torch.testing.assert_close(pairs.eps_s, dash(pairs.x_s, pairs.s), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(pairs.eps_t, dash(pairs.x_t, pairs.t), rtol=1e-4, atol=1e-5)
+    assert pairs.eps_t.requires_grad is False
+
+
+def test_neighbours_are_one_ddim_step_apart(dash, monkeypatch):
+    labels = torch.tensor([[900.0, 500.0], [610.0, 499.0], [33.0, 0.0]])
+    monkeypatch.setattr("morse.dot.chains.draw_chain_times", lambda *_: labels)
+    pairs = source_of(dash, points=3, chains=2).draw(generator(0))
+    points = {}
+    for x_s, eps_s, s, x_t, t in zip(pairs.x_s, pairs.eps_s, pairs.s.tolist(), pairs.x_t, pairs.t.tolist(), strict=True):
+        points[s], points[t] = (x_s, eps_s), points.get(t, (x_t, None))
+    for s, t in ((900.0, 610.0), (610.0, 33.0), (500.0, 499.0), (499.0, 0.0)):
+        expected = ddim_step(dash.schedule, *points[s], s, t)
+        torch.testing.assert_close(points[t][0], expected, rtol=1e-4, atol=1e-4)
+
+
+def test_chain_of_two_is_algorithm_1(dash):
+    pairs = source_of(dash, points=2).draw(generator(7))
+    rng = generator(7)
+    x_0, _ = draw_batch(tiny_images(), 3, rng, flip=True)
+    s, t = draw_chain_times(ChainSettings(chains=3, points=2), linear(), rng)
+    noise = torch.randn(x_0.shape, generator=rng)
+    assert torch.equal(pairs.s, s) and torch.equal(pairs.t, t)
+    for i in range(3):
+        alpha, sigma = dash.schedule.alpha(s[i].item()), dash.schedule.sigma(s[i].item())
+        x_s = alpha * x_0[i] + sigma * noise[i]
+        torch.testing.assert_close(pairs.x_s[i], x_s, rtol=1e-4, atol=1e-5)
+        eps_s = dash(x_s[None], s[i : i + 1])[0]
+        x_t = ddim_step(dash.schedule, x_s, eps_s, s[i].item(), t[i].item())
+        torch.testing.assert_close(pairs.x_t[i], x_t, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(pairs.eps_t[i], dash(x_t[None], t[i : i + 1])[0], rtol=1e-3, atol=1e-3)
+
+
+def test_the_same_generator_draws_the_same_pairs(dash):
+    first, second, other = (source_of(dash).draw(generator(k)) for k in (0, 0, 1))
+    assert torch.equal(first.eps_t, second.eps_t) and torch.equal(first.x_s, second.x_s)
+    assert not torch.equal(first.x_s, other.x_s)
+
+
+def test_a_perfect_dot_has_no_loss_and_explains_all(dash):
+    source, dot = source_of(dash), perfect(dash)
+    assert dot_loss(dot, source, 0)(0, generator(0)) < 1e-8
+    cells, value = explained_residual(dot, source, seed=0, draws=4)
+    assert value == pytest.approx(1, abs=1e-6)
+    assert np.nanmax(np.abs(cells - 1)) < 1e-3
+
+
+def test_a_zero_dot_explains_exactly_nothing(dash):
+    cells, value = explained_residual(zero(), source_of(dash), seed=0, draws=4)
+    assert value == 0.0
+    assert cells.shape == (10, 8) and (cells[~np.isnan(cells)] == 0).all()
+    assert np.isnan(cells).any() and not np.isnan(cells).all()  # some cells had no pair
+
+
+def test_half_of_the_residual_explains_three_quarters(dash):
+    dot = StubDot(lambda x_s, x_t, eps_s, s, t: (dash(x_t, t) - eps_s) / 2)
+    assert explained_residual(dot, source_of(dash), seed=0, draws=2)[1] == pytest.approx(0.75, abs=1e-5)
+
+
+def test_the_value_counts_pairs_outside_of_the_cells(dash):
+    source = source_of(dash, min_calls=1.0, max_calls=1.0)
+    dot = StubDot(lambda x_s, x_t, eps_s, s, t: torch.where((s - t > 100)[:, None, None, None], dash(x_t, t) - eps_s, 0.0))
+    cells, value = explained_residual(dot, source, 0, 4, gap_edges=(0, 100))
+    assert (cells[~np.isnan(cells)] == 0).all()
+    assert value > 0.5
+
+
+def test_the_loss_without_scale_is_the_mean_square(dash):
+    source = source_of(dash, normalise=False)
+    pairs = source.draw(generator(0, 5, 3))
+    expected = (pairs.eps_s - pairs.eps_t).square().mean()
+    torch.testing.assert_close(dot_loss(zero(), source, 0)(5, generator(0)), expected)
+
+
+def test_each_pair_of_a_draw_is_dealt_out_once(dash):
+    source, seen = source_of(dash, chains=4, points=3, steps=3), []
+    dot = zero()
+    dot.function = lambda x_s, x_t, eps_s, s, t: (seen.append(torch.stack([s, t], 1)), torch.zeros_like(eps_s))[1]
+    loss = dot_loss(dot, source, 9)
+    for step in range(6):
+        loss(step, generator(0))
+    for draw, parts in enumerate((seen[:3], seen[3:])):
+        pairs = source.draw(generator(9, draw, 3))
+        assert [len(part) for part in parts] == [4, 4, 4]
+        assert sorted(torch.cat(parts).tolist()) == sorted(torch.stack([pairs.s, pairs.t], 1).tolist())
+    in_order = torch.stack([pairs.s, pairs.t], 1)
+    assert not torch.equal(torch.cat(seen[3:]), in_order)  # but mixed
+
+
+def test_a_resumed_training_is_dealt_the_same_pairs(dash):
+    source = source_of(dash, steps=6)
+    whole, resumed = dot_loss(zero(), source, 1), dot_loss(zero(), source, 1)
+    values = [whole(step, generator(0)).item() for step in range(9)]
+    assert resumed(4, generator(0)).item() == values[4] and resumed(8, generator(0)).item() == values[8]
+    assert len(set(values)) == 9
+
+
+def test_calibration_makes_the_loss_of_a_zero_dot_about_one(dash):
+    source, dot = source_of(dash, chains=8), zero()
+    calibrate_scale(dot.scale, source, seed=0, draws=24)
+    loss = dot_loss(dot, source, 0)
+    assert np.mean([loss(step, generator(5, step)).item() for step in range(12)]) == pytest.approx(1, abs=0.25)
+    assert dot.scale.table.max() / dot.scale.table.min() > 3
+
+
+def test_calibration_is_the_mean_over_cells_and_leaves_no_hole():
+    class Stub:
+        total, draws = 1000, 0
+
+        def draw(self, rng):
+            times = torch.tensor([[350.0, 350.0, 350.0, 950.0], [349.0, 349.0, 250.0, 850.0]])  # gaps 1, 1, 100, 100
+            size = torch.tensor([1.0, 3.0, 2.0, 5.0])[:, None, None, None].expand(4, 1, 2, 2)
+            return type("Pairs", (), {"s": times[0], "t": times[1], "eps_t": size, "eps_s": 0 * size})
+
+    scale = ResidualScale(1000)
+    calibrate_scale(scale, Stub(), seed=0, draws=2)
+    squares = scale.table.square()
+    assert squares[3, 0] == pytest.approx(5.0)  # mean of 1 and 9
+    assert (squares[3, 6], squares[9, 6]) == (pytest.approx(4.0), pytest.approx(25.0))
+    assert squares[0, 6] == pytest.approx(14.5)  # an empty cell: its column's mean
+    assert squares[0, 9] == pytest.approx(39 / 4)  # an empty column: the mean of all
+    assert torch.isfinite(scale.table).all()
+
+
+def test_calibration_and_measure_draw_other_pairs_than_training(dash):
+    keys = []
+    source = source_of(dash)
+    source.draw = lambda rng: (keys.append(rng.initial_seed()), ChainSource.draw(source, rng))[1]
+    calibrate_scale(ResidualScale(1000), source, seed=0, draws=2)
+    explained_residual(zero(), source, seed=0, draws=2)
+    loss = dot_loss(zero(), source, 0)
+    for step in range(3):
+        loss(step, generator(0))
+    assert len(set(keys)) == 7
+
+
+def test_training_lowers_the_loss(dash):
+    torch.manual_seed(0)
+    source, dot = source_of(dash), Dot(dash.network, (8, 8), dash.schedule)
+    attach_lora(dot, 4)
+    calibrate_scale(dot.scale, source, seed=0, draws=12)
+    before = {name: value.clone() for name, value in dash.network.state_dict().items()}
+    train(dot, dot_loss(dot, source, 0), TrainSettings(steps=40, learning_rate=5e-3, warmup=5, ema_decay=0.8))
+    value = explained_residual(dot, source, seed=0, draws=8)[1]
+    assert value > 0.1
+    assert all(torch.equal(value, before[name]) for name, value in dash.network.state_dict().items())
+
+
+def test_bfloat16_gives_about_the_same_loss(dash):
+    torch.manual_seed(0)
+    source, dot = source_of(dash), Dot(dash.network, (4, 8), dash.schedule)
+    attach_lora(dot, 2)
+    with torch.no_grad():
+        dot.conv_out.weight.normal_(generator=generator(0))
+    loss = dot_loss(dot, source, 0)
+    exact = loss(0, generator(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert dot_loss(dot, source, 0)(0, generator(0)).item() == pytest.approx(exact.item(), rel=0.05)
+
+
+def test_dash_computes_in_its_own_precision_under_autocast(dash):
+    source = source_of(dash)
+    exact = source.draw(generator(0))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(source.draw(generator(0)).eps_t, exact.eps_t)

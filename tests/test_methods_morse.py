@@ -1,0 +1,113 @@
+"""Which network answers a call, and what it is told."""
+
+import pytest
+import torch
+
+from morse.methods.plans import Plan
+from morse.methods.base import Calls, DashOnly, Morse, labels
+
+PLAN = Plan((True, False, False, True, False), 4.0)
+TIMES = (900.0, 700.5, 500.0, 300.0, 100.0)
+
+
+class Recorder:
+    """A Dash and a Dot that note what they are asked and answer with recognisable constants."""
+
+    def __init__(self):
+        self.asked = []
+
+    def dash(self, x, t):
+        self.asked.append(("dash", x[0].item(), t.tolist()))
+        return 10 * x
+
+    def dot(self, x_s, x_t, eps_s, s, t):
+        self.asked.append(("dot", x_s[0].item(), x_t[0].item(), eps_s[0].item(), s.tolist(), t.tolist()))
+        return x_t / 8
+
+
+def samples(calls=5):
+    return [torch.full((2, 1), float(index + 1)) for index in range(calls)]
+
+
+@pytest.fixture
+def nets():
+    return Recorder()
+
+
+@pytest.fixture
+def morse(nets):
+    return Morse(nets.dash, nets.dot, PLAN)
+
+
+def test_labels_are_one_float32_an_image():
+    made = labels(torch.zeros(3, 1, 2, 2, dtype=torch.float64), 7.25)
+    assert (made.tolist(), made.dtype) == ([7.25] * 3, torch.float32)
+
+
+def test_dash_only_asks_dash_and_counts(nets):
+    predictor = DashOnly(nets.dash)
+    estimates = [predictor(x, t)[0].item() for x, t in zip(samples(), TIMES, strict=True)]
+    assert estimates == [10, 20, 30, 40, 50]
+    assert nets.asked == [("dash", index + 1.0, [t, t]) for index, t in enumerate(TIMES)]
+    assert predictor.calls == Calls("DDDDD")
+    predictor.begin()
+    assert predictor.calls == Calls()
+
+
+def test_morse_adds_the_residual_to_the_latest_estimate_of_dash(nets, morse):
+    estimates = [morse(x, t)[0].item() for x, t in zip(samples(), TIMES, strict=True)]
+    assert estimates == [10, 10 + 2 / 8, 10 + 3 / 8, 40, 40 + 5 / 8]
+    assert nets.asked == [
+        ("dash", 1, [900.0] * 2),
+        ("dot", 1, 2, 10, [900.0] * 2, [700.5] * 2),
+        ("dot", 1, 3, 10, [900.0] * 2, [500.0] * 2),
+        ("dash", 4, [300.0] * 2),
+        ("dot", 4, 5, 40, [300.0] * 2, [100.0] * 2),
+    ]
+    assert morse.calls == Calls("D..D.")
+
+
+def test_begin_forgets_the_last_run(nets, morse):
+    for x, t in zip(samples(2), TIMES, strict=False):
+        morse(x, t)
+    morse.begin()
+    assert morse.calls == Calls()
+    estimates = [morse(7 * x, t)[0].item() for x, t in zip(samples(2), TIMES, strict=False)]
+    assert estimates == [70, 70 + 14 / 8]
+    assert [ask[0] for ask in nets.asked] == ["dash", "dot"] * 2
+
+
+def test_fresh_noise_enters_what_morse_remembers(nets, morse, schedule):
+    morse(torch.ones(2, 1), 900.0)  # eps_s = 10
+    morse.renew_noise(torch.full((2, 1), 3.0), 0.6, schedule)
+    eps = 0.8 * 10 + 0.6 * 3
+    assert morse(torch.full((2, 1), 2.0), 700.5)[0].item() == pytest.approx(eps + 2 / 8)
+    _, x_s, _, eps_s, s, _ = nets.asked[-1]
+    assert (x_s, eps_s, s) == (pytest.approx(1 + schedule.sigma(900.0) * (eps - 10)), pytest.approx(eps), [900.0] * 2)
+
+
+def test_fresh_noise_beyond_all_replaces_all(nets, morse, schedule):
+    morse(torch.ones(2, 1), 900.0)
+    morse.renew_noise(torch.full((2, 1), 3.0), 1.2, schedule)
+    morse(torch.full((2, 1), 2.0), 700.5)
+    assert nets.asked[-1][3] == pytest.approx(3.0)
+
+
+def test_dash_alone_needs_no_renewal(nets, schedule):
+    predictor = DashOnly(nets.dash)
+    before = predictor(torch.ones(2, 1), 900.0)
+    predictor.renew_noise(torch.ones(2, 1), 0.5, schedule)
+    assert torch.equal(predictor(torch.ones(2, 1), 900.0), before)
+
+
+def test_a_batch_of_any_size_counts_once(morse):
+    morse(torch.ones(64, 1), 900.0)
+    assert morse.calls == Calls("D")
+
+
+def test_a_call_beyond_the_plan_is_an_error(morse):
+    for x, t in zip(samples(), TIMES, strict=True):
+        morse(x, t)
+    with pytest.raises(ValueError, match=r"^the plan has 5 calls, and the sampler made one more$"):
+        morse(samples()[0], 50.0)
+    assert morse.calls == Calls("D..D.")

@@ -1,0 +1,107 @@
+"""Features from arrays equal those of clean-fid's own path over a folder of PNG files, in its three modes."""
+
+from dataclasses import replace
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from morse.quality.extractors.base import load_extractor
+from morse.files import DamagedFile, sha256
+from morse.published import INCEPTION
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*torch.jit.*"),
+    pytest.mark.filterwarnings("ignore:.*mode.*parameter is deprecated.*:DeprecationWarning"),  # Pillow's, of clean-fid
+]
+
+
+def images(count=5, channels=3, size=32):
+    return np.random.default_rng(0).integers(0, 256, (count, channels, size, size), np.uint8)
+
+
+class StandIn(nn.Module):
+    """Has the interface of the TorchScript file: its own resize and scaling, ``layers``, ``return_features``."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(3, 2048, 8, 8), nn.Tanh(), nn.AdaptiveAvgPool2d(1))
+
+    def forward(self, x: torch.Tensor, return_features: bool = False) -> torch.Tensor:
+        assert return_features
+        return self.layers((nn.functional.interpolate(x, [16, 16]) - 128) / 128)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A folder with random weights in the published formats."""
+    from cleanfid import inception_pytorch
+    from torchvision.models import Inception3
+
+    folder = tmp_path_factory.mktemp("weights")
+    torch.manual_seed(0)
+    torch.jit.script(StandIn().eval()).save(str(folder / INCEPTION["inception"].file))
+    unloaded = patch.object(Inception3, "load_state_dict", lambda self, state: None)
+    with unloaded, patch.object(inception_pytorch, "load_state_dict_from_url", lambda *_, **__: {}), pytest.warns(Warning):
+        network = inception_pytorch.fid_inception_v3()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)  # else nothing of the image is left after so many layers
+    torch.save(network.state_dict(), folder / INCEPTION["inception-legacy-pytorch"].file)
+    return folder
+
+
+@pytest.fixture
+def extractor(weights, monkeypatch):
+    monkeypatch.setenv("MORSE_WEIGHTS", str(weights))
+    return lambda kind: load_extractor({"kind": kind, "sha256": sha256(weights / INCEPTION[kind].file)})
+
+
+def cleanfids_model(weights, mode):
+    """clean-fid's feature function of a mode, made by its own classes, but of the weights in a folder."""
+    from cleanfid import inception_pytorch
+    from cleanfid.inception_torchscript import InceptionV3W
+
+    if mode != "legacy_pytorch":
+        return InceptionV3W(str(weights), download=False, resize_inside=mode == "legacy_tensorflow").eval()
+    state = torch.load(weights / INCEPTION["inception-legacy-pytorch"].file, weights_only=True)
+    with patch.object(inception_pytorch, "load_state_dict_from_url", lambda *_, **__: state), pytest.warns(Warning):
+        network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
+    return lambda x: network(x / 255)[0].squeeze(-1).squeeze(-1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("mode", ["legacy_tensorflow", "clean", "legacy_pytorch"])
+def test_features_are_those_of_clean_fids_folder_path(extractor, weights, tmp_path, mode, channels):
+    from cleanfid import fid
+
+    x = images(channels=channels)
+    for index, image in enumerate(x):
+        Image.fromarray(image.transpose(1, 2, 0).squeeze()).save(tmp_path / f"{index}.png")
+    theirs = fid.get_folder_features(
+        str(tmp_path), cleanfids_model(weights, mode), num_workers=0, batch_size=2, device="cpu", mode=mode, verbose=False
+    )
+    ours = extractor({"legacy_tensorflow": "inception", "clean": "inception-clean", "legacy_pytorch": "inception-legacy-pytorch"}[mode])
+    found = ours(x)
+    assert found.shape == (5, 2048) and found.std(axis=0).max() > 1e-3
+    np.testing.assert_allclose(found, theirs, rtol=1e-4, atol=1e-5)  # clean-fid's images pass through [0, 1]
+    np.testing.assert_allclose(replace(ours, batch_size=2)(x), found, rtol=1e-4, atol=1e-5)
+
+
+def test_modes_have_labels_and_identities_of_their_own(extractor):
+    made = [extractor(kind) for kind in INCEPTION]
+    assert [one.label for one in made] == ["FID", "FID (clean)", "FID (legacy PyTorch)"]
+    assert len({one.identity for one in made}) == 3 and all(one.dim == 2048 for one in made)
+    legacy, clean, _ = (one(images()) for one in made)
+    assert np.abs(legacy - clean).max() > 1e-2  # the resize matters, so the comparison with clean-fid can tell
+
+
+@pytest.mark.parametrize("kind", INCEPTION)
+def test_other_weights_than_the_published_are_refused(weights, monkeypatch, kind):
+    monkeypatch.setenv("MORSE_WEIGHTS", str(weights))
+    with pytest.raises(DamagedFile, match=f"{INCEPTION[kind].file} have sha256 .*, expected {INCEPTION[kind].sha256}; delete") as error:
+        load_extractor({"kind": kind})
+    assert "\n" not in str(error.value)

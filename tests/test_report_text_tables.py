@@ -1,0 +1,190 @@
+"""Tables as text: digits, bounds, escapes, and that what was written can be read back."""
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from morse.results.claims import CLAIM_COLUMNS
+from morse.results.runs import RUN_COLUMNS
+from morse.results.speedup import SPEEDUP_COLUMNS
+from morse.report.text_tables import (
+    claims_text,
+    html,
+    latex,
+    latex_escape,
+    markdown,
+    number,
+    runs_text,
+    speedup_text,
+    summary_text,
+    with_error,
+    with_interval,
+)
+
+ROOT = Path(__file__).parents[1]
+NAN = float("nan")
+
+
+def read_markdown(text):
+    """Headings and cells of a Markdown table, its escapes undone."""
+    rows = [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines()]
+    return rows[0], rows[2:]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.012345, "0.0123"), (1234.5, "1234"), (50.0, "50"), (50, "50"), (0, "0"), (-2.345678, "-2.35"), (9.999, "10.00"),
+     (1e-7 / 3, "3.33e-08"), (NAN, ""), (None, ""), (math.inf, "inf"), (np.int64(200), "200")],
+)  # fmt: skip
+def test_numbers_have_sensible_digits(value, text):
+    assert number(value) == text
+
+
+def test_html_has_every_cell_and_escapes():
+    table = pd.DataFrame({"model": ["a<b", "c&d"], "speedup": [">= 1.3", "1.5 [1.2, 1.9]"]})
+    text = html(table, "less < more")
+    cells = re.findall("<td>(.*?)</td>", text)
+    assert cells == ["a&lt;b", "&gt;= 1.3", "c&amp;d", "1.5 [1.2, 1.9]"] and "less &lt; more" in text
+    assert "No rows" in html(table[:0], "none")
+
+
+@given(st.floats(-1e12, 1e12))
+def test_a_written_number_reads_back_to_its_digits(value):
+    assert float(number(value, digits=4)) == pytest.approx(value, rel=5.1e-4)
+
+
+def test_errors_give_the_digits_and_bounds_have_no_interval():
+    assert with_error(14.2655, 0.873) == "14.27 ± 0.87"
+    assert with_error(1234.0, 45.0) == "1234 ± 45"
+    assert with_error(14.2655, NAN) == with_error(14.2655, 0.0) == "14.3"
+    assert with_interval(1.279, 1.122, 1.522, "") == with_interval(1.279, 1.122, 1.522, NAN) == "1.28 [1.12, 1.52]"
+    assert with_interval(1.279, 1.122, 1.522, "above") == ">= 1.28"
+    assert with_interval(1.279, 1.122, 1.522, "below") == "<= 1.28"
+    assert with_interval(1.279, NAN, NAN, "") == "1.28"
+    assert with_interval(NAN, NAN, NAN, "above") == ""
+
+
+def test_latex_escapes_every_special_character():
+    assert latex_escape(r"a_b & 5 % of $x #1 {y} ~ ^ \z") == (
+        r"a\_b \& 5 \% of \$x \#1 \{y\} \textasciitilde{} \textasciicircum{} \textbackslash{}z"
+    )
+    assert latex_escape(">= 2") == r"$\geq$ 2" and latex_escape("<= 2 < 3 > 1") == r"$\leq$ 2 \textless{} 3 \textgreater{} 1"
+    assert latex_escape("1 ± 2|3") == r"1 $\pm$ 2\textbar{}3"
+    assert latex_escape("[1, 2]").startswith("{[}")  # after \\ a bare [ starts an optional argument
+    assert latex_escape("two\nlines") == "two lines"
+
+
+def test_latex_is_booktabs_with_as_many_columns_as_the_table():
+    table = pd.DataFrame({"a_b": ["x & y", "z"], "value": ["1.5", ">= 2"], "text": ["w" * 80, "short"]})
+    lines = latex(table, "50 % more", "tab:x").splitlines()
+    assert r"\usepackage{booktabs, longtable}" in lines[0]
+    assert lines[1] == r"\begin{longtable}{lrp{0.70\linewidth}}" and lines[2] == r"\caption{50 \% more} \label{tab:x} \\"
+    assert {r"\toprule", r"\midrule", r"\bottomrule"} <= set(lines)
+    body = lines[lines.index(r"\endlastfoot") + 1 : -1]
+    assert body[0].startswith(r"x \& y & 1.5 & www") and body[1] == r"z & $\geq$ 2 & short \\"
+
+
+def test_markdown_keeps_pipes_inside_their_cell():
+    table = pd.DataFrame({"a|b": ["x|y", r"back\slash"], "c": ["*bold* _it_ `code`", "two\nlines"]})
+    head, rows = read_markdown(markdown(table))
+    assert head == ["a|b", "c"] and rows == [["x|y", "*bold* _it_ `code`"], [r"back\slash", "two lines"]]
+
+
+def test_markdown_leaves_digits_alone_and_puts_numbers_to_the_right():
+    table = pd.DataFrame(
+        {"n": ["1.50", "", ">= 20"], "t": ["a", "b", "1c"], "e": ["-1.0 ± 2.0", "1.28 [1.12, 1.52]", "1e-08"], "z": ["1.50", "2.0", "30"]}
+    )
+    text = markdown(table)
+    assert read_markdown(text)[1] == table.to_numpy().tolist()
+    assert [cell.endswith(":") for cell in text.splitlines()[1].strip("|").split("|")] == [True, False, True, True]
+
+
+def test_an_empty_table_is_said_in_words():
+    assert markdown(pd.DataFrame()) == "No rows.\n"
+    assert latex(pd.DataFrame(columns=["a"]), "c", "l") == "% No rows.\n"
+
+
+def speedups():
+    row = {"model": "twin", "task": "shapes", "sampler": "ddim", "scale": "mini", "metric": "FID", "saturated": False, "lsd": 6.08}
+    row |= {"quality": 5.637, "baseline_quality": 9.587, "difference": -3.95, "difference_se": 0.264, "ceiling": 1.8}
+    row |= {"speedup": 1.5016, "speedup_low": 0.9485, "speedup_high": 4.7514}
+    wall = {"speedup_wall": 1.593, "speedup_wall_low": 1.09, "speedup_wall_high": 5.18}
+    lossless = [
+        {"lossless_budget": 8.0, "lossless_speedup": 1.316, "lossless_speedup_wall": 0.91},
+        {"lossless_budget": 6.0, "lossless_speedup": 0.987, "lossless_speedup_wall": 1.1},
+    ]
+    points = [row | wall | {"budget": 6, "censored": "", "censored_wall": "below"}, row | {"budget": 12, "censored": "above"}]
+    points = [point | shown for point, shown in zip(points, lossless, strict=True)]
+    return pd.DataFrame(points, columns=[*SPEEDUP_COLUMNS, *lossless[0]])
+
+
+def test_speedups_are_marked_where_they_are_bounds_whether_from_memory_or_csv(tmp_path):
+    speedups().to_csv(tmp_path / "speedup.csv", index=False)
+    for table in (speedups(), pd.read_csv(tmp_path / "speedup.csv")):
+        text = speedup_text(table)
+        assert text["speedup"].tolist() == ["1.50 [0.949, 4.75]", ">= 1.50"]
+        assert text["speedup wall-clock"].tolist() == ["<= 1.59", ""]  # without wall-clock nothing stands there
+        assert text["difference"].tolist() == ["-3.95 ± 0.26"] * 2
+        assert text["saturated"].tolist() == ["no", "no"] and text["scale"].tolist() == ["mini", "mini"]
+        assert text["no worse than (LSD)"].tolist() == ["8", "6"]
+        assert text["lossless speedup"].tolist() == ["1.32", ""]  # no acceleration is lossless that is none
+        assert text["lossless speedup wall-clock"].tolist() == ["0.910", ""]
+
+
+def test_runs_and_summary_say_scale_and_metric():
+    runs = pd.DataFrame(
+        {"model": "twin", "method": ["baseline", "morse"], "budget": 6, "images": 200, "scale": "mini", "metric": "FID",
+         "quality": 14.2655, "quality_se": 0.873, "ratio_measured": [NAN, 4.65], "lsd": 6.0759},
+        columns=RUN_COLUMNS,
+    )  # fmt: skip
+    text = runs_text(runs)
+    assert text["quality"].tolist() == ["14.27 ± 0.87"] * 2 and text["ratio measured"].tolist() == ["", "4.65"]
+    assert text["lsd"].tolist() == ["6.08", "6.08"] and {"scale", "metric"} <= set(text.columns)
+    means = {f"{name}{clock}": 1.234 for name in ("geometric_mean", "arithmetic_mean") for clock in ("", "_wall")}
+    means |= {f"geometric_mean_{end}{clock}": value for end, value in (("low", 1.1), ("high", 1.4)) for clock in ("", "_wall")}
+    counts = {f"{name}{clock}": 3 for name in ("points", "excluded") for clock in ("", "_wall")}
+    key = {"model": "twin", "task": "shapes", "sampler": "ddim", "scale": "mini", "metric": "FID", "band": "quality <= 5"}
+    summary = summary_text(pd.DataFrame([key | means | counts | {"lower_bound": True, "lower_bound_wall": False}]))
+    assert summary.loc[0, ["geometric mean", "geometric mean wall-clock"]].tolist() == [">= 1.23", "1.23 [1.10, 1.40]"]
+    assert summary.loc[0, "arithmetic mean wall-clock"] == "1.23"
+    assert summary.loc[0, "scale"] == "mini" and "quality $\\leq$ 5" in latex(summary, "c", "l")
+
+
+def test_claims_say_each_statement_once_and_never_a_twin_s_number_as_ours():
+    row = dict.fromkeys(CLAIM_COLUMNS, "") | {"id": "a", "claim": "fast", "marks": "P", "unit": "x", "reading": "ours is uniform"}
+    row |= {"expected_low": 2.01, "expected_high": 2.94, "tolerance": 0.1, "ours": NAN, "deviation": NAN, "twin": NAN}
+    judged = pd.DataFrame(
+        [row | {"verdict": "only in miniature", "twin": 1.217, "twin_bound": ">="},
+         row | {"verdict": "reproduced", "ours": 2.5},
+         row | {"id": "b", "expected_high": NAN, "reading": ""},
+         row | {"id": "c", "expected_low": NAN, "expected_high": NAN, "unit": ""}],
+    )  # fmt: skip
+    text = claims_text(judged)
+    assert text["claim"].tolist() == ["fast (our reading: ours is uniform)", "", "fast", "fast (our reading: ours is uniform)"]
+    assert text["claimed"].tolist() == ["2.01 to 2.94 x", "2.01 to 2.94 x", "above 2.01 x", ""]
+    assert text["ours"].tolist() == ["", "2.50", "", ""] and text["twin (never the paper's)"].tolist() == [">= 1.22", "", "", ""]
+
+
+@pytest.mark.parametrize(("name", "write"), [("runs", runs_text), ("summary", summary_text)])
+def test_the_last_full_run_reads_back_from_its_markdown(name, write):
+    table = pd.read_csv(ROOT / "results" / "reference" / f"{name}.csv")
+    head, rows = read_markdown(markdown(write(table)))
+    back = pd.DataFrame(rows, columns=head)
+    column = {"runs": "quality", "summary": "geometric mean"}[name]
+    numbers = back[column].str.removeprefix(">= ").str.split(" ").str[0].astype(float)
+    np.testing.assert_allclose(numbers, table[column.replace(" ", "_")], rtol=0.05)
+    assert back["model"].tolist() == table["model"].tolist()
+
+
+def test_tables_do_not_load_torch():
+    code = "import sys, morse.report.text_tables; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -1,0 +1,162 @@
+"""Images do not depend on how the work is cut, and the baseline starts where Morse does."""
+
+import numpy as np
+import pytest
+import torch
+
+from morse.methods.plans import dash_plan, morse_plan
+from morse.quality.extractors.base import UINT8_RULE
+from morse.methods.base import Calls, DashOnly, Morse
+from morse.samplers import SAMPLERS
+from morse.samplers.ddim import DDIM
+from morse.sampling.loop import batch_sizes, draw, sample, to_uint8, trajectory
+from morse.seeds import generator
+
+SHAPE = (1, 4, 4)
+PLAN = morse_plan(3, 4.0, 0.5)
+CALLS = len(PLAN.dash)
+
+
+def morse(dash, plan=PLAN):
+    return Morse(dash, lambda x_s, x_t, eps_s, s, t: 0.1 * (x_t - x_s), plan)
+
+
+def made(predictor, schedule, first=0, count=8, batch_size=3, seed=11, sampler="ddpm"):
+    return sample(predictor, SAMPLERS[sampler](schedule, CALLS), SHAPE, seed, first, count, batch_size)
+
+
+@pytest.mark.parametrize("method", [DashOnly, morse])
+@pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 100])
+def test_images_do_not_depend_on_the_batch_size(method, batch_size, schedule, gaussian):
+    whole = made(method(gaussian), schedule, batch_size=5).images
+    assert (whole.shape, whole.dtype) == ((8, *SHAPE), np.uint8)
+    np.testing.assert_array_equal(made(method(gaussian), schedule, batch_size=batch_size).images, whole)
+
+
+@pytest.mark.parametrize("method", [DashOnly, morse])
+def test_images_do_not_depend_on_shards_or_their_order(method, schedule, gaussian):
+    predictor = method(gaussian)
+    late, early = made(predictor, schedule, 5, 3), made(predictor, schedule, 0, 5)
+    assert (early.first, late.first) == (0, 5)
+    np.testing.assert_array_equal(np.concatenate([early.images, late.images]), made(method(gaussian), schedule).images)
+
+
+@pytest.mark.parametrize("batch_size", [1, 4])
+def test_trajectories_in_floating_point_do_not_depend_on_the_batch(batch_size, schedule, gaussian):
+    """Bit for bit before rounding to uint8 hides anything."""
+
+    def run(indices):
+        generators = [generator(11, i) for i in indices]
+        return trajectory(morse(gaussian), SAMPLERS["ddpm"](schedule, CALLS), draw(generators, SHAPE), generators)
+
+    parts = [run(range(start, min(start + batch_size, 6))) for start in range(0, 6, batch_size)]
+    assert torch.equal(torch.cat(parts), run(range(6)))
+
+
+def test_every_image_and_every_seed_differs(schedule, gaussian):
+    images = [*made(DashOnly(gaussian), schedule).images, *made(DashOnly(gaussian), schedule, seed=12).images]
+    assert len({image.tobytes() for image in images}) == 16
+
+
+def test_the_same_seed_gives_the_same_images(schedule, gaussian):
+    np.testing.assert_array_equal(made(DashOnly(gaussian), schedule).images, made(DashOnly(gaussian), schedule).images)
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_baseline_and_morse_start_from_the_same_noise(sampler, schedule, gaussian):
+    starts = []
+
+    def dash(x, t):
+        starts.append((t[0].item(), x.clone()))
+        return gaussian(x, t)
+
+    made(DashOnly(dash), schedule, count=2, sampler=sampler)
+    before = len(starts)
+    made(morse(dash), schedule, count=2, sampler=sampler)
+    assert starts[0][0] == starts[before][0]
+    assert torch.equal(starts[0][1], starts[before][1])
+
+
+def test_draws_are_each_generators_own():
+    together = draw([generator(3, 0), generator(3, 1)], SHAPE)
+    assert torch.equal(together[1], draw([generator(3, 1)], SHAPE)[0])
+    assert together.shape == (2, *SHAPE)
+    assert not torch.equal(together[0], together[1])
+
+
+def test_calls_are_counted_an_image(schedule, gaussian):
+    shard = made(morse(gaussian), schedule)
+    assert shard.plan == PLAN.letters
+    shard = made(DashOnly(gaussian), schedule)
+    assert (shard.plan, shard.provenance) == ("D" * CALLS, {})
+    assert shard.seconds > 0
+    assert 10_000_000 < shard.memory < 1e12  # bytes, of a process that has loaded torch
+
+
+def test_sizes_of_batches_are_warmed_up_before_the_clock():
+    assert [batch_sizes(250, 100), batch_sizes(200, 100), batch_sizes(60, 100)] == [[100, 50], [100], [60]]
+
+
+@pytest.mark.parametrize("warm_up", [[2], [3, 1, 3, 1]])
+def test_warming_up_changes_no_image(schedule, gaussian, warm_up):
+    sizes = []
+
+    def counted(x, t):
+        sizes.append(len(x))
+        return gaussian(x, t)
+
+    sampler = DDIM(schedule, 1)
+    made = sample(DashOnly(counted), sampler, SHAPE, 0, 0, 4, 3, warm_up=warm_up)
+    assert sizes == [*warm_up, 3, 1]
+    assert np.array_equal(made.images, sample(DashOnly(gaussian), sampler, SHAPE, 0, 0, 4, 3).images)
+
+
+def test_a_plan_shorter_than_the_run_is_an_error(schedule, gaussian):
+    with pytest.raises(ValueError, match=f"the plan has {CALLS - 1} calls"):
+        made(morse(gaussian, dash_plan(CALLS - 1)), schedule)
+
+
+def test_a_predictor_that_miscounts_is_an_error(schedule, gaussian):
+    class Twice(DashOnly):
+        def __call__(self, x, t):
+            self.calls.made += "D"
+            return super().__call__(x, t)
+
+    with pytest.raises(RuntimeError, match=f"stated {CALLS} network calls and {2 * CALLS} were made"):
+        made(Twice(gaussian), schedule)
+
+
+def test_a_trajectory_begins_a_new_run(schedule, gaussian):
+    predictor = morse(gaussian)
+    predictor(torch.zeros(1, *SHAPE), 500.0)
+    made(predictor, schedule, count=1)
+    assert predictor.calls == Calls(PLAN.letters)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(-1.0, 0), (1.0, 255), (0.0, 128), (-7.0, 0), (3.0, 255), (0.4 / 127.5, 128), (0.6 / 127.5, 128)]
+)
+def test_uint8_of_some_values(value, expected):
+    assert to_uint8(torch.tensor([value], dtype=torch.float64)).tolist() == [expected]
+
+
+def test_uint8_is_the_rule_that_statistics_name():
+    assert UINT8_RULE == "uint8=round(127.5(x+1))"
+    x = torch.linspace(-1, 1, 997, dtype=torch.float64)
+    assert to_uint8(x).tolist() == [round(127.5 * (value + 1)) for value in x.float().double().tolist()]
+
+
+def test_uint8_rounds_to_the_nearest():
+    levels = torch.arange(256, dtype=torch.float64)
+    for shift in (-0.49, 0.0, 0.49):
+        made = to_uint8((levels + shift) / 127.5 - 1)
+        assert made.dtype == np.uint8
+        assert made.tolist() == list(range(256))
+
+
+def test_a_sample_that_is_not_finite_is_refused(schedule, x):
+    def broken(x, t):
+        return torch.full_like(x, float("nan"))
+
+    with pytest.raises(FloatingPointError, match="not finite after 3 network calls"):
+        trajectory(DashOnly(broken), DDIM(schedule, 3), x, [])

@@ -1,0 +1,124 @@
+"""Every grid: as many times as asked, falling, and the originals' anchors."""
+
+import numpy as np
+import pytest
+from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from hypothesis import given
+from hypothesis import strategies as st
+
+from morse.schedules.grids import ALIGN_YOUR_STEPS, GRIDS
+from morse.schedules.noise import cosine, linear
+
+OWN = ["uniform", "leading", "trailing", "quadratic", "log-snr"]
+ORIGINAL = ["ddim-uniform", "ddim-quadratic"]
+
+
+@pytest.mark.parametrize("name", OWN)
+@given(st.integers(1, 200), st.sampled_from([linear(), linear(400, 1e-4, 0.03), cosine(4000)]))
+def test_exactly_as_many_times_as_asked_strictly_falling(name, calls, schedule):
+    times = GRIDS[name](schedule, calls)
+    assert len(times) == calls
+    assert (np.diff(times) < 0).all()
+    assert 0 <= times[-1] and times[0] <= schedule.num_train_timesteps - 1
+
+
+@pytest.mark.parametrize("name", ["uniform", "leading", "trailing"])
+@given(st.integers(2, 1200), st.data())
+def test_grids_of_whole_labels_go_up_to_every_step(name, total, data):
+    calls = data.draw(st.integers(1, total))
+    times = GRIDS[name](linear(total, 1e-4, 0.01), calls)
+    assert len(set(times)) == calls and all(t == int(t) for t in times)
+    assert GRIDS[name](linear(total, 1e-4, 0.01), total) == list(range(total))[::-1]
+
+
+def test_quadratic_goes_up_to_every_step_of_its_part(schedule):
+    assert GRIDS["quadratic"](schedule, 801) == list(range(801))[::-1]
+    with pytest.raises(ValueError, match="quadratic grid over 1000 steps has 1 to 801 calls, not 802"):
+        GRIDS["quadratic"](schedule, 802)
+
+
+def test_uniform_is_the_ddim_authors_where_calls_divide_the_steps(schedule):
+    for calls in (1, 2, 10, 50, 1000):
+        assert GRIDS["uniform"](schedule, calls) == list(range(0, 1000, 1000 // calls))[::-1] == GRIDS["ddim-uniform"](schedule, calls)
+
+
+@given(st.integers(1, 1000))
+def test_uniform_starts_within_a_step_of_the_noise(calls):
+    times = GRIDS["uniform"](linear(), calls)
+    assert times[0] >= 999 - 1000 / calls and times[-1] == 0
+    assert set(np.diff(times)) <= {-float(1000 // calls), -float(1000 // calls + 1)}
+
+
+def test_leading_is_diffusers(schedule):
+    theirs = DDIMScheduler(timestep_spacing="leading")
+    for calls in (1, 3, 7, 12, 130):
+        theirs.set_timesteps(calls)
+        assert GRIDS["leading"](schedule, calls) == theirs.timesteps.tolist()
+
+
+def test_one_call_of_quadratic_is_at_its_start(schedule):
+    assert GRIDS["quadratic"](schedule, 1) == [800]
+
+
+def test_trailing_starts_from_noise(schedule):
+    assert GRIDS["trailing"](schedule, 4) == [999, 749, 499, 249]
+
+
+def test_quadratic_anchors(schedule):
+    times = GRIDS["ddim-quadratic"](schedule, 10)[::-1]
+    assert times == GRIDS["quadratic"](schedule, 10)[::-1]
+    assert (times[:5], times[-3:]) == ([0, 9, 39, 88, 158], [483, 632, 800])
+
+
+@pytest.mark.parametrize(("steps", "calls"), [(6, 7), (7, 8), (9, 10), (12, 13), (30, 31), (48, 50), (150, 167)])
+def test_ddim_uniform_has_what_the_authors_steps_give(steps, calls, schedule):
+    """What their range(0, 1000, 1000 // steps) has; a smaller number of steps may give as many."""
+    times = GRIDS["ddim-uniform"](schedule, calls)
+    assert len(times) == len(range(0, 1000, 1000 // steps)) == calls
+
+
+@pytest.mark.parametrize(
+    ("name", "calls", "message"),
+    [
+        ("ddim-uniform", 6, "never has 6 times over 1000 steps; use the grid 'uniform'"),
+        ("ddim-quadratic", 30, "of 30 times has 0 twice; use the grid 'quadratic'"),
+    ],
+)
+def test_grids_that_the_originals_have_not(name, calls, message, schedule):
+    with pytest.raises(ValueError, match=message):
+        GRIDS[name](schedule, calls)
+
+
+def test_log_snr_is_uniform_in_the_log_snr(schedule):
+    times = GRIDS["log-snr"](schedule, 9)
+    assert (times[0], times[-1]) == (999, 0)
+    steps = np.diff([schedule.log_snr(t) for t in times])
+    np.testing.assert_allclose(steps, steps.mean(), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", list(ALIGN_YOUR_STEPS))
+def test_align_your_steps(name, schedule):
+    grid = GRIDS[name]
+    assert grid(schedule, 10) == list(ALIGN_YOUR_STEPS[name])
+    assert grid(schedule, 19)[::2] == pytest.approx(ALIGN_YOUR_STEPS[name], abs=1e-6)
+    for calls in (2, 5, 33, 100):
+        times = grid(schedule, calls)
+        assert len(times) == calls and (np.diff(times) < 0).all()
+        assert (times[0], times[-1]) == (ALIGN_YOUR_STEPS[name][0], ALIGN_YOUR_STEPS[name][-1])
+    with pytest.raises(ValueError, match="2 calls or more, not 1"):
+        grid(schedule, 1)
+    with pytest.raises(ValueError, match="are of 1000 steps, not 4000"):
+        grid(cosine(4000), 10)
+
+
+@pytest.mark.parametrize("name", [*OWN, *ORIGINAL])
+@pytest.mark.parametrize("calls", [-1, 0])
+def test_no_calls_are_an_error(name, calls, schedule):
+    with pytest.raises(ValueError, match=f"not {calls}$"):
+        GRIDS[name](schedule, calls)
+
+
+@pytest.mark.parametrize("name", ["uniform", "trailing", "ddim-uniform"])
+def test_more_calls_than_steps_are_an_error(name, schedule):
+    with pytest.raises(ValueError, match="1000 steps has 1 to 1000 calls, not 1001$"):
+        GRIDS[name](schedule, 1001)

@@ -1,0 +1,179 @@
+"""The training loop on a toy: resuming, averaging, the learning rate."""
+
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from morse.training.loop import TrainSettings, train
+
+
+class Toy(nn.Module):
+    """One trained layer, one frozen, one buffer that the loss changes."""
+
+    def __init__(self, width=3):
+        super().__init__()
+        self.layer = nn.Linear(width, width)
+        self.frozen = nn.Linear(width, width).requires_grad_(False)
+        self.register_buffer("seen", torch.zeros(()))
+
+
+def toy(width=3):
+    torch.manual_seed(0)
+    return Toy(width)
+
+
+def loss_of(module, killed_at=None, log=None):
+    def loss(step, rng):
+        if step == killed_at:
+            raise KeyboardInterrupt
+        x = torch.randn((4, module.layer.in_features), generator=rng)
+        module.seen += x.mean()
+        if log is not None:
+            log.append(step)
+        return (module.layer(x) - module.frozen(x)).square().mean()
+
+    return loss
+
+
+SETTINGS = TrainSettings(steps=12, learning_rate=0.05, warmup=3, ema_decay=0.9, weight_decay=0.01, checkpoint_every=4)
+
+
+@pytest.mark.parametrize(("killed_at", "resumed_at"), [(2, 0), (4, 4), (10, 8), (11, 8)])
+def test_a_killed_training_ends_bit_for_bit_like_an_uninterrupted_one(tmp_path, killed_at, resumed_at):
+    whole, halted, resumed, log = toy(), toy(), toy(), []
+    train(whole, loss_of(whole), SETTINGS)
+    with pytest.raises(KeyboardInterrupt):
+        train(halted, loss_of(halted, killed_at), SETTINGS, tmp_path / "r.resume")
+    with torch.no_grad():
+        resumed.layer.weight += 1.0 if resumed_at else 0.0  # the start is not read again
+    train(resumed, loss_of(resumed, log=log), SETTINGS, tmp_path / "r.resume")
+    assert log == list(range(resumed_at, 12))
+    assert all(torch.equal(value, resumed.state_dict()[name]) for name, value in whole.state_dict().items())
+    assert list(tmp_path.iterdir()) == []  # the resume point is gone
+
+
+def interrupted(path, width=3):
+    module = toy(width)
+    with pytest.raises(KeyboardInterrupt):
+        train(module, loss_of(module, 5), SETTINGS, path)
+    assert path.exists()
+
+
+def test_a_resume_point_of_other_settings_is_refused(tmp_path):
+    interrupted(path := tmp_path / "r.resume")
+    other = TrainSettings(**{**SETTINGS.__dict__, "seed": 1, "learning_rate": 0.1})
+    with pytest.raises(ValueError, match=r"r\.resume was made with another learning_rate, seed; delete it") as error:
+        train(toy(), loss_of(toy()), other, path)
+    assert "\n" not in str(error.value)
+
+
+def test_seconds_before_a_resume_point_count(tmp_path):
+    interrupted(path := tmp_path / "r.resume")
+    state = torch.load(path, weights_only=True)
+    torch.save(state | {"seconds": 1000.0}, path)
+    module = toy()
+    assert 1000 < train(module, loss_of(module), SETTINGS, path)["seconds"] < 1100
+
+
+@pytest.mark.parametrize("network", [nn.Sequential(nn.Linear(3, 3)), toy(width=4)])
+def test_a_resume_point_of_another_network_is_refused(tmp_path, network):
+    interrupted(path := tmp_path / "r.resume")
+    with pytest.raises(ValueError, match=r"r\.resume belongs to another network; delete it") as error:
+        train(network, loss_of(toy()), SETTINGS, path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_resume_point_is_refused(tmp_path):
+    interrupted(path := tmp_path / "r.resume")
+    for content in (path.read_bytes()[:200], b"", b"nothing"):
+        path.write_bytes(content)
+        with pytest.raises(RuntimeError, match=r"r\.resume.*delete it") as error:
+            train(toy(), loss_of(toy()), SETTINGS, path)
+        assert "\n" not in str(error.value)
+
+
+def test_averaged_weights_are_left_in_the_module():
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(module.weight, 2.0)
+    weights = []
+
+    def loss(step, rng):
+        weights.append(module.weight.item())
+        return module.weight.sum()
+
+    train(module, loss, TrainSettings(steps=40, learning_rate=0.1, warmup=0, ema_decay=0.7))
+    reached = [*weights[1:], weights[-1]]  # after the last step, whose rate is all but zero
+    average = 2.0
+    for step, weight in enumerate(reached):
+        decay = min(0.7, (1 + step) / (10 + step))
+        average = decay * average + (1 - decay) * weight
+    assert module.weight.item() == pytest.approx(average, abs=2e-3)
+    assert abs(module.weight.item() - weights[-1]) > 0.005 and not module.training
+
+
+def test_one_step_moves_by_the_learning_rate():
+    module = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(module.weight, 2.0)
+    train(module, lambda step, rng: 5 * module.weight.sum(), TrainSettings(steps=1, learning_rate=0.3, warmup=1, ema_decay=0.999))
+    assert module.weight.item() == pytest.approx(2.0 - 0.9 * 0.3, abs=1e-5)  # Adam's first step is the rate; EMA keeps a tenth
+
+
+def test_learning_rate_rises_then_falls_to_zero():
+    settings = TrainSettings(steps=1000, learning_rate=0.2, warmup=10)
+    rates = [settings.rate(step) for step in range(1000)]
+    assert rates[0] == pytest.approx(0.02) and rates[9] == rates[10] == pytest.approx(0.2)
+    assert max(rates) == pytest.approx(0.2) and all(a > b for a, b in pairwise(rates[10:]))
+    assert settings.rate(505) == pytest.approx(0.1) and 0 < rates[-1] < 1e-5
+    assert TrainSettings(steps=5, warmup=0).rate(0) == TrainSettings(steps=5).learning_rate
+
+
+def test_a_loss_that_is_not_finite_stops_with_one_line():
+    module = toy()
+
+    def loss(step, rng):
+        return module.layer.weight.sum() * (math.nan if step == 2 else 1.0)
+
+    with pytest.raises(FloatingPointError, match=r"^Dot: the loss is nan at step 2; lower learning_rate$"):
+        train(module, loss, SETTINGS, progress="Dot")
+
+
+def test_frozen_parameters_are_untouched():
+    module = toy()
+    before = {name: p.clone() for name, p in module.named_parameters()}
+    train(module, loss_of(module), SETTINGS)
+    assert torch.equal(module.frozen.weight, before["frozen.weight"]) and torch.equal(module.frozen.bias, before["frozen.bias"])
+    assert not torch.equal(module.layer.weight, before["layer.weight"])
+
+
+def test_gradients_are_clipped_together():
+    steps = {}
+    for size in (1.0, 1e6):
+        module = toy()
+        seen = []
+        module.layer.weight.register_post_accumulate_grad_hook(lambda p, seen=seen: seen.append(p))
+        train(module, lambda step, rng, m=module, k=size: k * m.layer.weight.square().sum(), TrainSettings(steps=1, grad_clip=0.5))
+        steps[size] = seen[0].grad.norm().item()
+    assert steps[1e6] == pytest.approx(0.5, rel=1e-3)
+
+
+def test_what_is_returned_is_the_loss_of_the_last_tenth():
+    module = toy()
+    made = train(module, lambda step, rng: 0 * module.layer.weight.sum() + step, TrainSettings(steps=40))
+    assert (made["steps"], made["loss"]) == (40, pytest.approx((36 + 37 + 38 + 39) / 4))
+    assert made["seconds"] > 0
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_precision_is_autocast_s(precision, dtype):
+    module, seen = toy(), []
+
+    def loss(step, rng):
+        out = module.layer(torch.ones(2, 3))
+        seen.append(out.dtype)
+        return out.float().square().mean()
+
+    train(module, loss, TrainSettings(steps=2, precision=precision))
+    assert seen == [dtype, dtype] and module.layer.weight.dtype == torch.float32
