@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -76,3 +77,21 @@ def write_atomically(write: Callable[[Path], None], path: Path) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_text(text: str, path: str) -> None:
+    """Writes text, whole or not at all."""
+    write_atomically(lambda temporary: temporary.write_text(text), Path(path))
+
+
+def write_json(content: Any, path: str) -> None:
+    """Writes JSON, whole or not at all."""
+    write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", path)
+
+
+def read_json(path: str) -> Any:
+    """Reads JSON; a damaged file is one line."""
+    try:
+        return json.loads(Path(path).read_text())
+    except (OSError, json.JSONDecodeError) as error:
+        raise DamagedFile(f"{path} is damaged ({error}); delete it and run again") from error

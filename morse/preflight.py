@@ -9,13 +9,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from morse.methods.plans import POLICIES, morse_plan
-from morse.registry import require_known
-from morse.samplers import Sampler, make_sampler
-from morse.schedules.noise import make_schedule
-from morse.quality.metrics import SECOND_OPINION, least_images
-from morse.quality.statistics import DIMENSIONS
+from morse.experiments.axes import METHODS
+from morse.methods.plans import MIN_MORSE_BUDGET, POLICIES, morse_plan
 from morse.published import INCEPTION, require_present
+from morse.quality.extractors import DIMENSIONS
+from morse.quality.metrics import SECOND_OPINION, least_images
+from morse.registry import UnknownName, require_known, unknown
+from morse.samplers import make_sampler
+from morse.samplers.base import Sampler
+from morse.schedules.noise import DiscreteSchedule, make_schedule
 
 Config = Mapping[str, Any]
 Cards = Mapping[str, Mapping[str, Mapping[str, Any]]]
@@ -23,7 +25,7 @@ Nodes = Sequence[Mapping[str, Any]]
 
 
 def preflight(config: Config, cards: Cards, chosen: Nodes, resource: Callable[[str], str], published: bool = True) -> None:
-    """Checks all that schemas and :func:`morse.experiments.axes.check` cannot.
+    """Checks all that schemas and :func:`morse.preflight.check` cannot.
 
     Args:
         config: the configuration, valid by its schema.
@@ -140,3 +142,45 @@ def _sampler(cards: Cards, node: Mapping[str, Any], calls: int) -> Sampler:
         return make_sampler(cards["sampler"][node["sampler"]], make_schedule(cards["model"][node["model"]]["schedule"]), calls)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"configuration: sampler {node['sampler']!r} with {calls} calls of {node['model']}: {error}") from error
+
+
+def time_of(model: Mapping[str, Any]) -> str:
+    """Whether a model's card has a schedule of "discrete" or "continuous" time."""
+    return "discrete" if isinstance(make_schedule(model["schedule"]), DiscreteSchedule) else "continuous"
+
+
+def check(chosen: Iterable[Mapping[str, Any]], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
+    """Checks that all that nodes name exists and fits together.
+
+    Snakemake must not be left to find out: an unknown key inside an input function makes it reuse stale results silently.
+
+    Args:
+        chosen: the nodes.
+        cards: "model", "task" and "sampler" -> name -> card.
+
+    Raises:
+        ValueError: one line that names the value and the nearest known one.
+    """
+    for node in chosen:
+        if fault := _fault(node, cards):
+            raise ValueError(f"configuration: {fault}")
+
+
+def _fault(node: Mapping[str, Any], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str | None:
+    for kind, known in {**cards, "method": METHODS}.items():
+        if node[kind] not in known:
+            return unknown(kind, node[kind], known)
+    model, task = cards["model"][node["model"]], cards["task"][node["task"]]
+    if node["task"] not in model["tasks"]:
+        return f"model {node['model']!r} is not for task {node['task']!r}; its tasks: {', '.join(model['tasks'])}"
+    if (made := model["unet"]["sample_size"]) != (size := task["data"]["size"]):
+        return f"model {node['model']!r} makes images of {made}, task {node['task']!r} has {size}"
+    try:
+        needs, has = cards["sampler"][node["sampler"]].get("time"), time_of(model)
+    except (UnknownName, TypeError, ValueError) as error:
+        return f"model {node['model']!r}: schedule: {error}"
+    if needs not in (None, has):
+        return f"sampler {node['sampler']!r} is for {needs} time, model {node['model']!r} has {has} time; use another sampler"
+    if node["method"] == "morse" and node["budget"] < MIN_MORSE_BUDGET:
+        return f"budget {node['budget']} is too small for Morse; use {MIN_MORSE_BUDGET} LSD or more"
+    return None

@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from morse.dash import Dash
+from morse.dash.base import Dash
 from morse.dash.loading import build_dash
 
 

@@ -5,10 +5,13 @@ import pytest
 import torch
 from networks import tiny_card, tiny_images
 
-from morse.dash.training import classifier_loss, dash_loss, draw_batch, to_network
+from morse.dash.loading import build_dash
+from morse.dash.training import dash_loss
+from morse.data.batches import draw_batch
+from morse.data.pixels import to_network
+from morse.quality.extractors.fashion_classifier import classifier_loss
 from morse.schedules.noise import VPSDE
 from morse.seeds import generator
-from morse.dash.loading import build_dash
 
 SCHEDULE = build_dash(tiny_card()).schedule
 

@@ -7,9 +7,12 @@ import pytest
 import torch
 from networks import tiny_dash, tiny_images
 
-from morse.dot.network import Dot, ResidualScale, attach_lora
-from morse.dot.chains import ChainSettings, ChainSource, calibrate_scale, dot_loss, draw_chain_times, explained_residual
-from morse.dash.training import draw_batch
+from morse.data.batches import draw_batch
+from morse.dot.chains import ChainSettings, ChainSource, draw_chain_times
+from morse.dot.explained import explained_residual
+from morse.dot.lora import attach_lora
+from morse.dot.network import Dot, ResidualScale
+from morse.dot.training import calibrate_scale, dot_loss
 from morse.samplers.ddim import ddim_step
 from morse.schedules.noise import VPSDE, linear
 from morse.seeds import generator

@@ -8,13 +8,15 @@ import torch
 from diffusers.models.unets.unet_2d import UNet2DModel
 from networks import dot_inputs, shake, tiny_dash, tiny_images, tiny_vp_dash
 
-from morse.methods.plans import morse_plan
-from morse.dash import Dash
-from morse.dot.network import SHARED_BLOCKS, Dot, NoiseLevels, ResidualScale, attach_lora, inference_dot, merge_lora, own_state, share
+from morse.dash.base import Dash
 from morse.dot.chains import ChainSettings, ChainSource
-from morse.methods.base import Morse
+from morse.dot.lora import attach_lora, inference_dot, merge_lora, own_state
+from morse.dot.network import SHARED_BLOCKS, Dot, ResidualScale, share
+from morse.methods.morse import Morse
+from morse.methods.plans import morse_plan
 from morse.samplers import make_sampler
 from morse.sampling.loop import sample
+from morse.schedules.levels import NoiseLevels
 from morse.schedules.noise import VPSDE, linear
 from morse.seeds import generator
 

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import yaml
 
+from morse.dash.loading import load_dash
+from morse.dot.loading import load_dot, prepare_dot
+from morse.methods.morse import Morse
 from morse.methods.plans import morse_plan
-from morse.methods.base import Morse
 from morse.samplers.ddim import DDIM
 from morse.sampling.loop import sample
-from morse.dash.loading import load_dash, load_dot, prepare_dot
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,14 +11,16 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from morse.methods.baseline import DashOnly
+from morse.methods.morse import Morse
 from morse.methods.plans import dash_plan, morse_plan
-from morse.schedules.grids import GRIDS
-from morse.methods.base import DashOnly, Morse
 from morse.registry import UnknownName
-from morse.samplers import SAMPLERS, GridSampler, make_sampler
+from morse.samplers import SAMPLERS, make_sampler
+from morse.samplers.base import GridSampler
 from morse.samplers.ddim import ddim_step
 from morse.samplers.dpm_solver import fast_orders
 from morse.sampling.loop import trajectory
+from morse.schedules.grids import GRIDS
 from morse.schedules.noise import VPSDE, DiscreteSchedule, linear
 from morse.seeds import generator
 

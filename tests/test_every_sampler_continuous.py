@@ -10,14 +10,15 @@ import torch
 from diffusers.schedulers.deprecated.scheduling_sde_vp import ScoreSdeVpScheduler
 from hypothesis import given
 from hypothesis import strategies as st
-from test_samplers import order, rounded, run, solve
+from test_every_sampler import order, rounded, run, solve
 
-from morse.methods.plans import dash_plan, morse_plan
-from morse.schedules.grids import GRIDS
 from morse.dash.training import TRAINED_FROM, draw_times
-from morse.methods.base import DashOnly, Morse
+from morse.methods.baseline import DashOnly
+from morse.methods.morse import Morse
+from morse.methods.plans import dash_plan, morse_plan
 from morse.samplers import SAMPLERS
 from morse.samplers.ddim import ddim_step
+from morse.schedules.grids import GRIDS
 from morse.schedules.noise import CLEAN, SCHEDULES, VPSDE
 from morse.seeds import generator
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from test_samplers import order, solve
+from test_every_sampler import order, solve
 
 from morse.samplers import SAMPLERS
 from morse.samplers.ddim import ddim_step

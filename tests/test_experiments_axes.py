@@ -2,7 +2,8 @@
 
 import pytest
 
-from morse.experiments.axes import AXES, check, nodes, time_of
+from morse.experiments.axes import AXES, nodes
+from morse.preflight import check, time_of
 from morse.schedules.noise import SCHEDULES, DiscreteSchedule
 
 CARDS = {

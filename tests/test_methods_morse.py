@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from morse.methods.base import Calls, labels
+from morse.methods.baseline import DashOnly
+from morse.methods.morse import Morse
 from morse.methods.plans import Plan
-from morse.methods.base import Calls, DashOnly, Morse, labels
 
 PLAN = Plan((True, False, False, True, False), 4.0)
 TIMES = (900.0, 700.5, 500.0, 300.0, 100.0)

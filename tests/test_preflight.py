@@ -7,9 +7,9 @@ import pytest
 import yaml
 from snakemake.utils import update_config
 
+from morse.experiments.axes import nodes
 from morse.files import DamagedFile
-from morse.experiments.axes import check, nodes
-from morse.preflight import preflight
+from morse.preflight import check, preflight
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())

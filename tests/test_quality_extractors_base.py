@@ -7,11 +7,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from morse.quality.extractors.base import EXTRACTORS, SmallClassifier, load_extractor
 from morse.files import DamagedFile, sha256
-from morse.dash.training import classifier_loss
+from morse.quality.extractors import DIMENSIONS, EXTRACTORS, load_extractor
+from morse.quality.extractors.fashion_classifier import SmallClassifier, classifier_loss
 from morse.registry import UnknownName
-from morse.quality.statistics import DIMENSIONS
 from morse.training.loop import TrainSettings, train
 
 

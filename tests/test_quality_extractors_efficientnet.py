@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
+from morse.quality.extractors import load_extractor
 from morse.quality.extractors.efficientnet import NAME, prepare
-from morse.quality.extractors.base import load_extractor
 
 
 @pytest.fixture(scope="module")

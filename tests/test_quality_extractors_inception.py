@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from morse.quality.extractors.base import load_extractor
 from morse.files import DamagedFile, sha256
 from morse.published import INCEPTION
+from morse.quality.extractors import load_extractor
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*torch.jit.*"),

@@ -5,9 +5,12 @@ from itertools import permutations, product
 import numpy as np
 import pytest
 
-import morse.quality.kid as feature_metrics
-from morse.quality.kid import density_coverage, frechet_infinity, interval_over_seeds, kid, kid_subsets, precision_recall
-from morse.quality.frechet import frechet_distance
+import morse.quality.features
+import morse.quality.kid
+from morse.quality.estimates import interval_over_seeds
+from morse.quality.frechet import frechet_distance, frechet_infinity
+from morse.quality.kid import kid, kid_subsets
+from morse.quality.precision_recall import density_coverage, precision_recall
 
 NORMAL = 1.96
 
@@ -135,7 +138,7 @@ def test_blocks_do_not_change_the_values(monkeypatch):
     x[:40] = y[:40]  # ties: points on spheres
     whole = precision_recall(x, y), density_coverage(x, y), kid(x, y)
     for block in (7, 32, 129):
-        monkeypatch.setattr(feature_metrics, "BLOCK", block)
+        monkeypatch.setattr(morse.quality.features, "BLOCK", block)
         assert (precision_recall(x, y), density_coverage(x, y)) == whole[:2]
         estimate = kid(x, y)
         assert (estimate.value, estimate.standard_error) == pytest.approx((whole[2].value, whole[2].standard_error), rel=1e-10)
@@ -209,7 +212,7 @@ def test_a_line_in_one_over_n_is_extrapolated_exactly():
     def distance(mean, variance):
         return 2.0 + 30.0 * (1.0 - 1.0 / variance.item())
 
-    assert feature_metrics._intercept(np.resize([1.0, -1.0], (600, 1)), distance) == pytest.approx(2.0, rel=1e-10)
+    assert morse.quality.frechet._intercept(np.resize([1.0, -1.0], (600, 1)), distance) == pytest.approx(2.0, rel=1e-10)
 
 
 @pytest.mark.parametrize("metric", [kid, lambda x, y: kid_subsets(x, y, 0), precision_recall, density_coverage])

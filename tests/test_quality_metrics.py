@@ -5,13 +5,14 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from morse.quality.features import Features, joined
-from morse.quality.kid import density_coverage, kid, precision_recall
 from morse.files import DamagedFile
+from morse.quality.features import Features, joined
 from morse.quality.frechet import frechet_with_error
-from morse.results.runs import SECONDARY
+from morse.quality.kid import kid
 from morse.quality.metrics import METRICS, SECOND_OPINION, least_images, second_opinion, secondary_metrics
+from morse.quality.precision_recall import density_coverage, precision_recall
 from morse.quality.statistics import Statistics
+from morse.results.runs import SECONDARY
 
 EXTRACTOR = "fashion-classifier/abc/rule"
 

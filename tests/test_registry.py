@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from morse.dash import FAMILIES
-from morse.quality.extractors.base import EXTRACTORS
+from morse.quality.extractors import EXTRACTORS
 from morse.registry import Registry, UnknownName, unknown
 from morse.samplers import SAMPLERS
 from morse.schedules.noise import SCHEDULES

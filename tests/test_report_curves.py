@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from morse.report import curves as plots
+from morse.report.curves import quality_curves, speedup_against_budget
+from morse.report.explained import residual_heatmap
+from morse.report.images import image_grid
+from morse.report.style import plain_log_ticks, save
 from morse.results.runs import runs_table
 from morse.results.speedup import speedup_table
 
@@ -45,11 +49,11 @@ def runs(samplers=("ddim",), speed=1.5):
 
 
 def curves(table, *arguments, **options):
-    return plots.quality_curves(table, speedup_table(table), *arguments, **options)
+    return quality_curves(table, speedup_table(table), *arguments, **options)
 
 
 def pixels(figure, tmp_path):
-    plots.save(figure, [tmp_path / "figure.png"])
+    save(figure, [tmp_path / "figure.png"])
     return imread(tmp_path / "figure.png")  # (H, W, 4)
 
 
@@ -91,8 +95,8 @@ def test_curves_without_morse_have_no_speedup(tmp_path):
     (0.5, 2e5, [1, 10, 100, 1000, 10000, 100000]), (0.0004, 0.009, [0.0005, 0.001, 0.002, 0.003, 0.005]),
 ])  # fmt: skip
 def test_ticks_are_few_and_plain(low, high, expected):
-    axes = plots.Figure().add_subplot(xscale="log", xlim=(low, high))
-    plots._plain_log_ticks(axes, "x")
+    axes = Figure().add_subplot(xscale="log", xlim=(low, high))
+    plain_log_ticks(axes, "x")
     np.testing.assert_allclose(axes.get_xticks(), expected)
     labels = [axes.xaxis.get_major_formatter()(tick) for tick in axes.get_xticks()]
     assert [float(label) for label in labels] == expected
@@ -102,7 +106,7 @@ def test_ticks_are_few_and_plain(low, high, expected):
 @pytest.mark.parametrize("samplers", [("ddim",), ("ddim", "ddpm", "dpm_solver")])
 def test_speedup_figure_marks_bounds_with_triangles(samplers, tmp_path):
     speedups = speedup_table(runs(samplers))
-    figure = plots.speedup_against_budget(speedups, "speedup")
+    figure = speedup_against_budget(speedups, "speedup")
     assert len(figure.axes) == len(samplers)
     for axes in figure.axes:
         drawn = {marker: sum(len(line.get_xdata()) for line in axes.lines if line.get_marker() == marker) for marker in "o^v"}
@@ -115,19 +119,19 @@ def test_speedup_figure_marks_bounds_with_triangles(samplers, tmp_path):
 
 def test_speedup_figure_of_devices_that_differ_has_one_clock(tmp_path):
     speedups = speedup_table(runs().assign(device=lambda table: table["method"]))
-    pixels(plots.speedup_against_budget(speedups), tmp_path)
+    pixels(speedup_against_budget(speedups), tmp_path)
 
 
 def test_no_points_is_an_error():
     with pytest.raises(ValueError, match="no points"):
-        plots.speedup_against_budget(speedup_table(runs()).iloc[:0])
+        speedup_against_budget(speedup_table(runs()).iloc[:0])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_image_grid_shows_the_images_in_order(channels, tmp_path):
     shades = np.arange(0, 240, 40, dtype=np.uint8).reshape(2, 3)  # a shade for each image
     rows = [(f"row {row}", np.tile(shades[row][:, None, None, None], (1, channels, 8, 8))) for row in range(2)]
-    figure = plots.image_grid(rows, "grid")
+    figure = image_grid(rows, "grid")
     assert [text.get_text() for text in figure.texts] == ["grid", "row 0", "row 1"]
     image = pixels(figure, tmp_path)
     for axes, shade in zip(figure.axes, shades.ravel(), strict=True):
@@ -138,7 +142,7 @@ def test_image_grid_shows_the_images_in_order(channels, tmp_path):
 
 
 def test_captions_do_not_leave_the_page():
-    figure = plots.image_grid([("Morse, 4.8 LSD (3 Dash + 9 Dot), WWWWW", np.zeros((2, 3, 8, 8), np.uint8))])
+    figure = image_grid([("Morse, 4.8 LSD (3 Dash + 9 Dot), WWWWW", np.zeros((2, 3, 8, 8), np.uint8))])
     figure.draw_without_rendering()
     box = figure.texts[0].get_window_extent()
     assert box.x0 >= 0
@@ -148,12 +152,12 @@ def test_captions_do_not_leave_the_page():
 @pytest.mark.parametrize("images", [np.zeros((2, 3, 8, 8)), np.zeros((2, 8, 8, 3), np.uint8), np.zeros((3, 8, 8), np.uint8)])
 def test_image_grid_refuses_other_arrays(images):
     with pytest.raises(ValueError, match="uint8"):
-        plots.image_grid([("row", images)])
+        image_grid([("row", images)])
 
 
 def test_heatmap_writes_values_and_leaves_gaps_blank(tmp_path):
     explained = np.array([[0.5, -3.25, np.nan], [1.0, 0.0, 0.25]])
-    figure = plots.residual_heatmap(explained, [0, 500, 1000], [1, 10, 50, 200], "Dot")
+    figure = residual_heatmap(explained, [0, 500, 1000], [1, 10, 50, 200], "Dot")
     axes = figure.axes[0]
     assert [text.get_text() for text in axes.texts] == ["0.50", "−3.25", "1.00", "0.00", "0.25"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "10", "50", "200"]
@@ -162,13 +166,13 @@ def test_heatmap_writes_values_and_leaves_gaps_blank(tmp_path):
     assert mesh.get_array().mask.sum() == 1
     pixels(figure, tmp_path)
     with pytest.raises(ValueError, match="need 3 and 4 edges, not 2 and 4"):
-        plots.residual_heatmap(explained, [0, 1000], [1, 10, 50, 200])
+        residual_heatmap(explained, [0, 1000], [1, 10, 50, 200])
 
 
 def test_saved_files_are_the_same_bytes_each_time(tmp_path):
     names = ["figure.png", "figure.svg", "figure.pdf"]
     for folder in ("first", "second"):
-        plots.save(curves(runs()), [tmp_path / folder / name for name in names])
+        save(curves(runs()), [tmp_path / folder / name for name in names])
     for name in names:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
     assert b"<dc:date>" not in (tmp_path / "first" / "figure.svg").read_bytes()
@@ -178,4 +182,4 @@ def test_saved_files_are_the_same_bytes_each_time(tmp_path):
 
 def test_save_refuses_other_formats(tmp_path):
     with pytest.raises(ValueError, match=r"saved as .png, .svg, .pdf"):
-        plots.save(plots.Figure(), [tmp_path / "figure.jpg"])
+        save(Figure(), [tmp_path / "figure.jpg"])

@@ -12,9 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morse.results.claims import CLAIM_COLUMNS
-from morse.results.runs import RUN_COLUMNS
-from morse.results.speedup import SPEEDUP_COLUMNS
 from morse.report.text_tables import (
     claims_text,
     html,
@@ -28,6 +25,9 @@ from morse.report.text_tables import (
     with_error,
     with_interval,
 )
+from morse.results.claims import CLAIM_COLUMNS
+from morse.results.runs import RUN_COLUMNS
+from morse.results.speedup import SPEEDUP_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 NAN = float("nan")

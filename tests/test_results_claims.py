@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 import yaml
 
-from morse.results.claims import CLAIM_COLUMNS, DEVIATING, MEASURES, MINIATURE, NOT_RUN, REPRODUCED, judge, read_claims
+from morse.experiments.schema import read_yaml
+from morse.results.claim_measures import MEASURES
+from morse.results.claims import CLAIM_COLUMNS, DEVIATING, MINIATURE, NOT_RUN, REPRODUCED, judge, read_claims
 from morse.results.runs import RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS
-from morse.experiments.schema import read_yaml
 
 ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "config" / "claims.yaml"

@@ -4,10 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from morse.results.costs import COST_COLUMNS, LATENCY_COLUMNS, cost_table, latency_table
+from morse.report.text_tables import costs_text
+from morse.results.costs import COST_COLUMNS, cost_table
+from morse.results.latency import LATENCY_COLUMNS, latency_table
 from morse.results.runs import RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS
-from morse.report.text_tables import costs_text
 
 KEY = {"model": "twin", "task": "shapes", "sampler": "ddim"}
 TRAINING = {"twin": {"seconds": 1000.0, "hardware": "a GPU"}}

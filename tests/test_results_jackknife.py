@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from curves import record, table
 
-from morse.results.jackknife import COLUMNS, degrees_of_freedom, error_factor, jackknife_table
 from morse.quality.frechet import frechet_with_error
 from morse.quality.statistics import Statistics
+from morse.results.jackknife import COLUMNS, degrees_of_freedom, error_factor, jackknife_table
 
 GROUPS, DIM = 10, 6
 

@@ -5,12 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from morse.quality.frechet import frechet_with_error
+from morse.data.parts import bounds
 from morse.provenance import provenance
+from morse.quality.frechet import frechet_with_error
+from morse.quality.statistics import Statistics
 from morse.results.records import make_record
 from morse.results.runs import RUN_COLUMNS, runs_table
-from morse.sampling.shards import Shard, bounds
-from morse.quality.statistics import Statistics
+from morse.sampling.shards import Shard
 
 NODE = {"model": "twin", "task": "shapes", "sampler": "ddim", "method": "morse", "budget": 6, "seed": 0}
 PLAN = "D.....D.....D....."

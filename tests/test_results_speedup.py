@@ -5,16 +5,11 @@ import pandas as pd
 import pytest
 from curves import curves, power_law, record, table
 
+from morse.results.equal_quality import equal_quality_cost, saturation
 from morse.results.jackknife import jackknife_table
 from morse.results.runs import CURVE
-from morse.results.speedup import (
-    SPEEDUP_COLUMNS,
-    equal_quality_cost,
-    saturation,
-    speedup_draws,
-    speedup_summary,
-    speedup_table,
-)
+from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
+from morse.results.summary import speedup_summary
 
 
 def test_equal_quality_cost_inverts_a_power_law_between_its_points():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from curves import curves, table
 
+from morse.results.speedup import SPEEDUP_COLUMNS, speedup_table
 from morse.results.speedup_by_metric import speedups_by_metric
-from morse.results.speedup import SPEEDUP_COLUMNS, SUMMARY_COLUMNS, speedup_table
+from morse.results.summary import SUMMARY_COLUMNS
 
 GROUPS = 20
 

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from morse.runtime import latency
-from morse.runtime.latency import WARM_UP, fastest, flops, measure, median_interval
+from morse.runtime.flops import flops
+from morse.runtime.latency import WARM_UP, fastest, measure, median_interval
 
 
 class Networks:

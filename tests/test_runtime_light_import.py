@@ -62,7 +62,9 @@ def test_a_job_loads_neither_the_extras_nor_the_compiler_and_can_later():
 
 
 def test_what_diffusers_has_seen_is_not_hidden_from_it():
-    assert run("import diffusers; from morse.runtime import light_import as lean; lean.import_unet(); import morse.dot.network; print(diffusers.utils.is_peft_available())") == ["True"]
+    assert run(
+        "import diffusers; from morse.runtime import light_import as lean; lean.import_unet(); import morse.dot.network; print(diffusers.utils.is_peft_available())"
+    ) == ["True"]
 
 
 def test_the_library_hides_nothing():

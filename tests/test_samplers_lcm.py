@@ -6,7 +6,7 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
-from morse.methods.base import DashOnly
+from morse.methods.baseline import DashOnly
 from morse.samplers.lcm import LCM, lcm_times
 from morse.sampling.loop import trajectory
 from morse.schedules.noise import CLEAN, cosine

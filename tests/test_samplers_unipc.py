@@ -7,11 +7,11 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
-from morse.schedules.grids import GRIDS
-from morse.methods.base import DashOnly
+from morse.methods.baseline import DashOnly
 from morse.samplers.ddim import DDIM, ddim_step
 from morse.samplers.unipc import ORDERS, PREDICTIONS, VARIANTS, UniPC, unipc_weights
 from morse.sampling.loop import trajectory
+from morse.schedules.grids import GRIDS
 from morse.schedules.noise import CLEAN
 from morse.seeds import generator
 

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from morse.data.pixels import UINT8_RULE, to_uint8
+from morse.methods.base import Calls
+from morse.methods.baseline import DashOnly
+from morse.methods.morse import Morse
 from morse.methods.plans import dash_plan, morse_plan
-from morse.quality.extractors.base import UINT8_RULE
-from morse.methods.base import Calls, DashOnly, Morse
 from morse.samplers import SAMPLERS
 from morse.samplers.ddim import DDIM
-from morse.sampling.loop import batch_sizes, draw, sample, to_uint8, trajectory
+from morse.sampling.loop import batch_sizes, draw, sample, trajectory
 from morse.seeds import generator
 
 SHAPE = (1, 4, 4)

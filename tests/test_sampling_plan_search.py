@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from morse.dash.base import Dash
 from morse.methods.plans import Plan, dash_plan, interleave, morse_plan
-from morse.dash import Dash
-from morse.sampling.plan_search import candidates, choose_plan, fine_run
 from morse.samplers import SAMPLERS
+from morse.sampling.plan_search import candidates, choose_plan, fine_run
 
 SHARES = (0.1, 0.25, 0.5)
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from morse.data.parts import bounds
 from morse.files import DamagedFile
-from morse.sampling.shards import Shard, bounds, load_shard, save_shard
+from morse.sampling.shards import Shard, load_shard, save_shard
 
 
 def shard(n=3, memory=None, **provenance):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from morse.data.archive import load_split
-from morse.quality.extractors.base import load_extractor
+from morse.quality.extractors import load_extractor
 from morse.quality.frechet import frechet_distance
 from morse.quality.statistics import Statistics
 

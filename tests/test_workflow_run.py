@@ -16,8 +16,8 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from morse.quality.extractors.base import SmallClassifier
 from morse.files import sha256
+from morse.quality.extractors.fashion_classifier import SmallClassifier
 from morse.quality.statistics import Statistics
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from morse.dash import Dash
+from morse.dash.base import Dash
 from morse.dash.unet import UNet2DModel, as_dash, make_unet
 from morse.schedules.noise import NoiseSchedule
 

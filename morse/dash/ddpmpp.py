@@ -16,7 +16,7 @@ from diffusers.models.attention_processor import Attention
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
-from morse.dash import Dash
+from morse.dash.base import Dash
 from morse.dash.unet import UNet2DModel, as_dash, make_unet
 from morse.schedules.noise import NoiseSchedule
 

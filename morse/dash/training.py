@@ -6,30 +6,20 @@ Dot's objective is larger and stands in :mod:`morse.dot.chains`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
+from morse.checkpoints import write_state
+from morse.dash.loading import Card, build_dash
+from morse.data.batches import draw_batch
+from morse.files import sha256
 from morse.schedules.noise import DiscreteSchedule, NoiseSchedule
-from morse.training.loop import LossFunction
-
-
-def to_network(images: np.ndarray) -> Tensor:
-    """uint8 (B, C, H, W) -> float32 in [-1, 1]: 0 becomes -1, 255 becomes 1."""
-    return torch.from_numpy(images).float() / 127.5 - 1.0
-
-
-def draw_batch(images: np.ndarray, batch_size: int, rng: torch.Generator, flip: bool) -> tuple[Tensor, Tensor]:
-    """(x_0, indices): a batch drawn with replacement, each image mirrored with probability 1/2 where ``flip``."""
-    index = torch.randint(len(images), (batch_size,), generator=rng)
-    x = to_network(images[index.numpy()])
-    if flip:
-        mirrored = torch.rand(batch_size, generator=rng) < 0.5
-        x = torch.where(mirrored[:, None, None, None], x.flip(-1), x)
-    return x, index
-
+from morse.training.loop import LossFunction, TrainSettings, train
 
 TRAINED_FROM = 1e-5
 """The part of continuous time below which the VP-SDE's authors do not train."""
@@ -68,15 +58,18 @@ def dash_loss(
     return loss
 
 
-def classifier_loss(
-    network: nn.Module, images: np.ndarray, labels: np.ndarray, batch_size: int, device: torch.device | str = "cpu"
-) -> LossFunction:
-    """Cross-entropy with mirrored images and shifts by up to two pixels."""
+def train_dash(card: Card, images: np.ndarray, output: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Trains the card's Dash from random weights and writes it; a killed training goes on at its last resume point.
 
-    def loss(step: int, rng: torch.Generator) -> Tensor:
-        x, index = draw_batch(images, batch_size, rng, flip=True)
-        dx, dy = (int(v) for v in torch.randint(-2, 3, (2,), generator=rng))
-        target = torch.from_numpy(labels[index.numpy()].astype(np.int64))
-        return functional.cross_entropy(network(x.roll((dy, dx), (2, 3)).to(device)).float(), target.to(device))
-
-    return loss
+    Returns:
+        What :func:`morse.training.loop.train` does, with the settings.
+    """
+    recipe = card["training"]
+    settings = TrainSettings(**recipe["train"])
+    torch.manual_seed(settings.seed)
+    dash = build_dash(card)
+    network = dash.network.to(device)
+    loss = dash_loss(network, dash.schedule, images, recipe["batch_size"], recipe["flip"], device)
+    made = train(network, loss, settings, output.with_suffix(".resume"), "Dash", made_of={"recipe": dict(recipe)})
+    write_state(network.state_dict(), output)
+    return made | {"sha256": sha256(output), "recipe": dict(recipe)}

@@ -8,7 +8,7 @@ from typing import Any
 from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor
 
-from morse.dash import Dash
+from morse.dash.base import Dash
 from morse.schedules.noise import NoiseSchedule
 
 COMMON = {

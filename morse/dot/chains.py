@@ -12,20 +12,16 @@ sampling. Two points and one step are the paper's algorithm. The pairs of some c
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from morse.dash import Dash
-from morse.dot.network import Dot, NoiseLevels, ResidualScale
-from morse.dash.training import draw_batch
+from morse.dash.base import Dash
+from morse.data.batches import draw_batch
+from morse.schedules.levels import NoiseLevels
 from morse.schedules.noise import NoiseSchedule
-from morse.seeds import generator
-from morse.training.loop import LossFunction
 
 
 @dataclass(frozen=True)
@@ -136,88 +132,3 @@ class ChainSource:
         x, eps, t = (torch.stack(values) for values in zip(*points, strict=True))
         i, j = torch.triu_indices(len(points), len(points), offset=1)
         return Pairs(*(v.flatten(0, 1) for v in (x[i], x[j], eps[i], eps[j], t[i], t[j])))
-
-
-def _mean_square(x: Tensor) -> Tensor:
-    """(P, C, H, W) -> (P,)."""
-    return x.float().square().mean(dim=(1, 2, 3))
-
-
-def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws: int = 32) -> None:
-    """Fills the table of residual sizes from chains of Dash alone, in place. Cells no pair fell into take their column's mean."""
-    rows, columns = scale.CELLS
-    total, count = torch.zeros(rows, columns, dtype=torch.float64), torch.zeros(rows, columns, dtype=torch.float64)
-    for draw in tqdm(range(draws), desc="size of the residual", mininterval=5):
-        pairs = source.draw(generator(seed, draw, 1))  # training draws with (seed, draw, 3)
-        row, column = (c.long().cpu() for c in scale.coordinates(pairs.s, pairs.t))
-        values = _mean_square(pairs.eps_t - pairs.eps_s).double().cpu()
-        total.index_put_((row, column), values, accumulate=True)
-        count.index_put_((row, column), torch.ones_like(values), accumulate=True)
-    of_column = total.sum(0) / count.sum(0).clamp(min=1.0)
-    of_column = torch.where(count.sum(0) > 0, of_column, total.sum() / count.sum())
-    mean = torch.where(count > 0, total / count.clamp(min=1.0), of_column.expand(rows, columns))
-    scale.table.copy_(mean.sqrt())
-
-
-def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
-    """Mean over a step's pairs of |eps_s + Dot - eps_t|^2 / scale^2; the scale is 1 where the loss is the paper's plain one.
-
-    A step's pairs follow from (seed, step) alone, so that a resumed training goes on with the same ones.
-    """
-    dealt = source.settings.steps
-    drawn: dict[int, Pairs] = {}  # at most one draw, by its number
-
-    def loss(step: int, rng: torch.Generator) -> Tensor:
-        draw, part = divmod(step, dealt)
-        if draw not in drawn:
-            drawn.clear()
-            of_draw = generator(seed, draw, 3)
-            pairs = source.draw(of_draw)
-            drawn[draw] = pairs[torch.randperm(source.settings.pairs, generator=of_draw).to(pairs.t.device)]
-        size = source.settings.pairs_per_step
-        pairs = drawn[draw][part * size : (part + 1) * size]
-        residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
-        error = _mean_square(pairs.eps_s + residual - pairs.eps_t)
-        return (error / dot.scale(pairs.s, pairs.t).square()).mean()
-
-    return loss
-
-
-S_EDGES = tuple(range(0, 1001, 100))
-GAP_EDGES = (0, 5, 10, 20, 40, 80, 160, 320, 500)
-
-
-@torch.no_grad()
-def explained_residual(
-    dot: Dot, source: ChainSource, seed: int, draws: int, s_edges=S_EDGES, gap_edges=GAP_EDGES
-) -> tuple[np.ndarray, float]:
-    r"""How much of Dash's change Dot predicts, by time s and gap s - t.
-
-    .. math:: 1 - \sum |\epsilon_s + \eta - \epsilon_t|^2 / \sum |\epsilon_s - \epsilon_t|^2
-
-    Returns:
-        (len(s_edges) - 1, len(gap_edges) - 1), NaN where no pair fell; and the value over all pairs,
-        those outside of the edges too.
-    """
-    shape = (len(s_edges) - 1, len(gap_edges) - 1)
-    error, size = np.zeros(shape), np.zeros(shape)
-    totals = np.zeros(2)
-    for pairs in _draws(source, seed, draws):
-        residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
-        s, gap = pairs.s.cpu().numpy(), (pairs.s - pairs.t).cpu().numpy()
-        for index, (sums, values) in enumerate(((error, pairs.eps_s + residual - pairs.eps_t), (size, pairs.eps_s - pairs.eps_t))):
-            weights = _mean_square(values).cpu().double().numpy()
-            sums += np.histogram2d(s, gap, [s_edges, gap_edges], weights=weights)[0]
-            totals[index] += weights.sum()
-    cells = np.full(shape, np.nan)
-    np.divide(error, size, out=cells, where=size > 0)
-    return 1.0 - cells, 1.0 - float(totals[0] / totals[1])
-
-
-def _draws(source: ChainSource, seed: int, draws: int) -> Iterator[Pairs]:
-    """Pairs in parts of a training step's size, which is known to fit into memory."""
-    size = source.settings.pairs_per_step
-    for draw in tqdm(range(draws), desc="explained residual", mininterval=5):
-        pairs = source.draw(generator(seed, draw, 2))  # apart from training's and the calibration's streams
-        for start in range(0, source.settings.pairs, size):
-            yield pairs[start : start + size]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from diffusers.models.embeddings import TimestepEmbedding
@@ -24,6 +24,7 @@ from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
 
+from morse.schedules.levels import NoiseLevels
 from morse.schedules.noise import NoiseSchedule
 
 SHARED_BLOCKS = ("down_blocks", "mid_block", "up_blocks")
@@ -87,28 +88,6 @@ class ResidualScale(nn.Module):
         grid = torch.stack([column / columns, row / rows], dim=-1) * 2.0 - 1.0
         table = self.table[None, None]
         return functional.grid_sample(table, grid[None, None], padding_mode="border", align_corners=False)[0, 0, 0]
-
-
-class NoiseLevels(nn.Module):
-    """alpha and sigma of a schedule at a tensor of times: (B,) -> (B, 1, 1, 1) each, in float32.
-
-    log alpha is linear between the points of a table, as a discrete schedule's is between labels; of the VP-SDE, whose log alpha is
-    quadratic, sixteen points a label keep sigma within 1e-4 of itself from label 0.999 on, and 5e-4 from label 0.0999.
-    sigma = sqrt(-expm1(2 log alpha)) keeps its digits near t = 0.
-    """
-
-    PER_LABEL = 16
-
-    def __init__(self, schedule: NoiseSchedule):
-        super().__init__()
-        log_alpha = [schedule.log_alpha(i / self.PER_LABEL) for i in range(int(schedule.last) * self.PER_LABEL + 1)]
-        self.register_buffer("log_alpha", torch.tensor(log_alpha, dtype=torch.float32), persistent=False)
-
-    def forward(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        t = t.float() * self.PER_LABEL
-        below = t.floor().long().clamp(0, len(self.log_alpha) - 2)
-        log_alpha = torch.lerp(self.log_alpha[below], self.log_alpha[below + 1], t - below)[:, None, None, None]
-        return log_alpha.exp(), (-torch.expm1(2.0 * log_alpha)).sqrt()
 
 
 class Dot(nn.Module):
@@ -196,51 +175,6 @@ def share(network: nn.Module) -> nn.Module:
     twin = copy.deepcopy(network, memo=kept)
     twin.requires_grad_(False)
     return twin
-
-
-def attach_lora(dot: Dot, rank: int) -> None:
-    """Adds LoRA of ``rank`` (through peft) to every convolution and linear layer of the shared blocks, in place."""
-    from peft import LoraConfig, inject_adapter_in_model
-
-    targets = [
-        name
-        for name, layer in dot.trunk.named_modules()
-        if name.split(".")[0] in SHARED_BLOCKS and isinstance(layer, nn.Conv2d | nn.Linear)
-    ]
-    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), dot.trunk)
-    for name, parameter in dot.trunk.named_parameters():  # peft freezes all but its adapters
-        if not name.startswith(SHARED_BLOCKS) or "lora_" in name:
-            parameter.requires_grad_(not name.startswith(("time_embedding.of_t", "conv_norm_out")))
-
-
-def merge_lora(dot: Dot) -> Dot:
-    """A copy of Dot for inference, its LoRA added into weights of its own: no adapter is left, Dash is untouched."""
-    from peft.tuners.lora import LoraLayer
-
-    merged = copy.deepcopy(dot)
-    for name, layer in list(merged.trunk.named_modules()):
-        if isinstance(layer, LoraLayer):
-            layer.merge()
-            parent, _, child = name.rpartition(".")
-            setattr(merged.trunk.get_submodule(parent), child, layer.get_base_layer())
-    return merged.requires_grad_(False).eval()
-
-
-def inference_dot(dot: Dot, state: Mapping[str, Tensor]) -> Dot:
-    """Dot, new and without LoRA, with the state of :func:`merge_lora`'s copy; needs no peft, and shares no weights with Dash.
-
-    Raises:
-        RuntimeError: if the state is of another network.
-    """
-    dot.trunk = copy.deepcopy(dot.trunk)
-    dot.load_state_dict(state)
-    return dot.requires_grad_(False).eval()
-
-
-def own_state(dot: Dot) -> dict[str, Tensor]:
-    """What is trained and the residual's scale: all that a file of Dot holds beside Dash's own weights."""
-    state = {name: p.detach() for name, p in dot.named_parameters() if p.requires_grad}
-    return state | {f"scale.{name}": value for name, value in dot.scale.named_buffers()}
 
 
 def _groups(channels: int) -> int:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from morse.data.parts import first_gap
 from morse.files import open_npz, write_npz
-from morse.sampling.shards import first_gap
 
 
 @dataclass(frozen=True)
@@ -55,3 +55,24 @@ def joined(parts: Sequence[Features]) -> Features:
     if (gap := first_gap((part.first, len(part.values)) for part in parts)) is not None:
         raise ValueError(f"the features of image {gap} of {parts[0].data} are missing or stand twice; delete its files and run again")
     return Features(parts[0].extractor, parts[0].data, 0, np.concatenate([part.values for part in parts]))
+
+
+def comparable(features: np.ndarray, reference: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Both in float64, once they are found to be (n, D) and (m, D), finite, with ``least`` points or more."""
+    x, y = np.asarray(features, np.float64), np.asarray(reference, np.float64)
+    if x.ndim != 2 or x.shape[1:] != y.shape[1:]:
+        raise ValueError(f"features are (n, D) and (m, D) with one D, not {x.shape} and {y.shape}")
+    for name, values in (("generated", x), ("reference", y)):
+        if len(values) < least:
+            raise ValueError(f"there are {len(values)} {name} points; this metric needs {least} or more")
+        if not np.isfinite(values).all():
+            raise ValueError(f"the {name} features of image {int(np.argmin(np.isfinite(values).all(1)))} are not finite")
+    return x, y
+
+
+def blocks(n: int) -> Iterator[slice]:
+    return (slice(start, start + BLOCK) for start in range(0, n, BLOCK))
+
+
+BLOCK = 2048
+"""Points to a side of the blocks in which pairs are worked through: 32 MB of float64 each."""

@@ -7,10 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from morse.quality.estimates import Estimate, Jackknife
+from morse.quality.extractors import LABELS
 from morse.quality.features import Features
-from morse.quality.kid import density_coverage, frechet_infinity, images_for_infinity, kid, precision_recall
-from morse.quality.frechet import Estimate, Jackknife, frechet_with_error
-from morse.quality.statistics import GROUPS, LABELS, Statistics
+from morse.quality.frechet import frechet_infinity, frechet_with_error, images_for_infinity
+from morse.quality.kid import kid
+from morse.quality.precision_recall import density_coverage, precision_recall
+from morse.quality.statistics import GROUPS, Statistics
 
 SPLITS_SEED = 0
 """Of the parts that FID-infinity cuts the images into: the same for all runs, so that runs from one noise stay paired."""

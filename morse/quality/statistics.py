@@ -20,25 +20,6 @@ from morse.files import open_npz, write_npz
 
 GROUPS = 20
 
-LABELS = {
-    "fashion-classifier": "Fréchet distance (small classifier)",
-    "efficientnet-lite0": "Fréchet distance (EfficientNet-Lite0)",
-    "inception": "FID",
-    "inception-clean": "FID (clean)",
-    "inception-legacy-pytorch": "FID (legacy PyTorch)",
-}
-"""Extractor's name -> what a Fréchet distance on its features is called."""
-
-
-DIMENSIONS = {
-    "fashion-classifier": 64,
-    "efficientnet-lite0": 1280,
-    "inception": 2048,
-    "inception-clean": 2048,
-    "inception-legacy-pytorch": 2048,
-}
-"""Extractor's name -> D, known without loading it."""
-
 
 @dataclass
 class Statistics:

@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from morse.files import write_atomically
+from morse.report.style import METHODS, STYLE, Z95, plain_log_ticks
 from morse.results.runs import CURVE, average_seeds
-from morse.results.speedup import BEFORE_SATURATION, speedup_summary
+from morse.results.summary import BEFORE_SATURATION, speedup_summary
 
-STYLE = {"font.size": 9, "axes.titlesize": 9, "axes.grid": True, "grid.color": "0.9", "axes.axisbelow": True, "legend.frameon": False}
-METHODS = {
-    "baseline": {"color": "#0072B2", "marker": "o", "linestyle": "--"},
-    "morse": {"color": "#D55E00", "marker": "s", "linestyle": "-"},
-}
 CLOCKS = {
     "lsd": {"suffix": "", "label": "time budget (LSD: latencies of a Dash step)", "name": "LSD", "color": "#009E73", "shift": 0.97},
     "seconds_per_image": {
         "suffix": "_wall", "label": "wall-clock per image (s)", "name": "wall-clock", "color": "#CC79A7", "shift": 1.03,
     },
 }  # fmt: skip
-TICK_STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))
-"""Ticks in a decade of a logarithmic axis, from fine to coarse."""
-MAX_TICKS = 7
-Z95 = 1.96
-FORMATS = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-"""Suffix of a figure's file -> metadata that keep the date out of it."""
-
-
-def _plain_log_ticks(axes: Axes, which: str) -> None:
-    """Makes the axis "x" or "y" logarithmic, with few ticks written as plain numbers: 3, 5, 10, not powers of ten."""
-    axis, (low, high) = (axes.xaxis, axes.get_xlim()) if which == "x" else (axes.yaxis, axes.get_ylim())
-    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    for steps in TICK_STEPS:
-        ticks = [tick for decade in decades for tick in np.multiply(decade, steps) if low <= tick <= high]
-        if len(ticks) <= MAX_TICKS:
-            break
-    if len(ticks) < 3:  # less than a third of a decade
-        ticks = [tick for tick in MaxNLocator(5).tick_values(low, high) if low <= tick <= high]
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: np.format_float_positional(value, 4, fractional=False, trim="-")))
-    axis.set_minor_locator(NullLocator())
 
 
 def _panels(curves: Sequence[tuple], title: str | None) -> tuple[Figure, list[Axes]]:
@@ -85,7 +57,7 @@ def _mean(summary: pd.Series, suffix: str) -> str:
 def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd", title: str | None = None) -> Figure:
     """Quality against cost, log-log: a panel for each (model, task, sampler), baseline and Morse with 95 % intervals.
 
-    Each panel states its geometric-mean speedup at equal quality on that clock (:func:`morse.results.speedup.speedup_summary`).
+    Each panel states its geometric-mean speedup at equal quality on that clock (:func:`morse.results.summary.speedup_summary`).
 
     Args:
         runs: the table of :func:`morse.results.runs.runs_table`.
@@ -111,7 +83,7 @@ def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd
             low, high = np.log(axes.get_ylim())
             axes.set_ylim(top=np.exp(high + 0.28 * (high - low)))  # room for the text above the curves
             for which in "xy":
-                _plain_log_ticks(axes, which)
+                plain_log_ticks(axes, which)
             mean = summaries[(summaries[CURVE] == list(key[:3])).all(axis=1)] if len(summaries) else summaries
             if len(mean):
                 text = axes.text(0.97, 0.96, _speedup_text(mean, suffix), transform=axes.transAxes, ha="right", va="top")
@@ -154,88 +126,6 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
             axes.set_xlabel("nominal time budget of Morse (LSD)")
             axes.set_ylabel("speedup at equal quality (×)")
             for which in "xy":
-                _plain_log_ticks(axes, which)
+                plain_log_ticks(axes, which)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
-
-
-def image_grid(rows: Sequence[tuple[str, np.ndarray]], title: str | None = None) -> Figure:
-    """Rows of images, each with its caption to the left; column i of all rows has the same starting noise.
-
-    Args:
-        rows: (caption, images), images uint8 (n, C, H, W), C 1 (grey) or 3 (RGB), the same shape in all rows.
-        title: heading of the figure.
-
-    Raises:
-        ValueError: if the images are not such arrays.
-    """
-    shapes = {images.shape for _, images in rows}
-    if len(shapes) != 1 or any(images.dtype != np.uint8 or images.ndim != 4 or images.shape[1] not in (1, 3) for _, images in rows):
-        raise ValueError(f"rows of images must be uint8 (n, 1 or 3, H, W) of one shape, not {sorted(shapes)}")
-    count, _, height, width = shapes.pop()
-    size = min(1.0, 9.0 / count)  # of an image's width, like all that follows in inches
-    gap, head = 0.05, 0.35 if title else 0.05
-    left = 0.15 + 0.075 * max(len(line) for caption, _ in rows for line in caption.splitlines())
-    tall = size * height / width
-    page_width, page_height = left + count * (size + gap), head + len(rows) * (tall + gap)
-    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure(figsize=(page_width, page_height))
-        if title:
-            figure.text(0.5, 1 - 0.5 * head / page_height, title, fontsize=11, ha="center", va="center")
-        for index, (caption, images) in enumerate(rows):
-            top = page_height - head - index * (tall + gap)
-            figure.text((left - 0.1) / page_width, (top - 0.5 * tall) / page_height, caption, ha="right", va="center")
-            for column, image in enumerate(np.broadcast_to(images, (count, 3, height, width))):
-                x = left + column * (size + gap)
-                axes = figure.add_axes((x / page_width, (top - tall) / page_height, size / page_width, tall / page_height))
-                axes.imshow(image.transpose(1, 2, 0), interpolation="nearest", aspect="auto")  # (H, W, C)
-                axes.set_axis_off()
-    return figure
-
-
-def residual_heatmap(explained: np.ndarray, t_edges: Sequence[float], gap_edges: Sequence[float], title: str | None = None) -> Figure:
-    """How much of Dash's change Dot explains: ``1 - |eps_s + Dot - eps_t|^2 / |eps_s - eps_t|^2``, by time and gap.
-
-    1 is a perfect Dot, 0 no better than Dash's last estimate, below 0 worse. Colours stop at -1 and 1, the numbers do not.
-
-    Args:
-        explained: (n_t, n_gap), mean over the pairs in each bin; NaN where there are none, which stays blank.
-        t_edges: (n_t + 1,) edges of t_s, the time of Dash's estimate, as labels of the schedule.
-        gap_edges: (n_gap + 1,) edges of t_s - t, on from there to Dot's estimate, in the same unit.
-        title: heading of the figure.
-    """
-    rows, columns = explained.shape
-    if len(t_edges) != rows + 1 or len(gap_edges) != columns + 1:
-        raise ValueError(f"{rows} x {columns} cells need {rows + 1} and {columns + 1} edges, not {len(t_edges)} and {len(gap_edges)}")
-    with matplotlib.rc_context({**STYLE, "axes.grid": False}):
-        figure = Figure(figsize=(max(0.62 * columns + 2.0, 4.5), max(0.42 * rows + 1.2, 2.8)), layout="constrained")
-        axes = figure.add_subplot()
-        # Cells of one size whatever their bins' widths, so that the numbers fit.
-        mesh = axes.pcolormesh(np.ma.masked_invalid(explained), cmap="PuOr", vmin=-1.0, vmax=1.0, edgecolors="white", linewidth=0.5)
-        for row, column in np.argwhere(np.isfinite(explained)):
-            value = explained[row, column]
-            shade = "white" if abs(value) > 0.6 else "black"
-            axes.text(column + 0.5, row + 0.5, f"{value:.2f}".replace("-", "−"), ha="center", va="center", color=shade, fontsize=8)
-        axes.set_xticks(range(columns + 1), [f"{edge:g}" for edge in gap_edges])
-        axes.set_yticks(range(rows + 1), [f"{edge:g}" for edge in t_edges])
-        axes.set_xlabel("gap to Dot's estimate, $t_s - t$ (labels)")
-        axes.set_ylabel("time of Dash's estimate, $t_s$")
-        figure.colorbar(mesh, label="explained residual", extend="min")
-        if title:
-            axes.set_title(title)
-    return figure
-
-
-def formats(path: Path | str) -> list[Path]:
-    """A figure's path as PNG, SVG and PDF."""
-    return [Path(path).with_suffix(suffix) for suffix in FORMATS]
-
-
-def save(figure: Figure, paths: Iterable[Path | str]) -> None:
-    """Writes the figure to each path in the format of its suffix (png of 150 dpi, svg, pdf): whole or absent, the same bytes each time."""
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": "morse"}):
-        for path in map(Path, paths):
-            kind = path.suffix
-            if kind not in FORMATS:
-                raise ValueError(f"{path}: figures are saved as {', '.join(FORMATS)}")
-            write_atomically(lambda to, kind=kind: figure.savefig(to, format=kind[1:], dpi=150, metadata=FORMATS[kind]), path)

@@ -22,7 +22,7 @@ LATEX = {
 _LATEX_PATTERN = re.compile("|".join(re.escape(text) for text in sorted(LATEX, key=len, reverse=True)))
 _NUMBER_PATTERN = re.compile(r"([<>]= )?-?\d[\d.e+-]*( ± .*| \[.*\])?|")
 BOUNDS = {"above": ">= ", "below": "<= "}
-"""Censoring of a speedup (:func:`morse.results.speedup.equal_quality_cost`) -> what stands before its number."""
+"""Censoring of a speedup (:func:`morse.results.equal_quality.equal_quality_cost`) -> what stands before its number."""
 WIDE = 60
 """Characters from which on a LaTeX column breaks its lines."""
 
@@ -95,7 +95,7 @@ def speedup_text(speedups: pd.DataFrame) -> pd.DataFrame:
 
 
 def summary_text(summary: pd.DataFrame) -> pd.DataFrame:
-    """The means of :func:`morse.results.speedup.speedup_summary` as text; lower bounds are marked ">="."""
+    """The means of :func:`morse.results.summary.speedup_summary` as text; lower bounds are marked ">="."""
     table = _renamed(summary, ["model", "task", "sampler", "scale", "metric", "band"])
     for clock, suffix in (("", ""), (" wall-clock", "_wall")):
         for name in ("points", "excluded"):
@@ -108,7 +108,7 @@ def summary_text(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def latency_text(latencies: pd.DataFrame) -> pd.DataFrame:
-    """The measurements of N (:data:`morse.results.costs.LATENCY_COLUMNS`) as text, of a batch in milliseconds."""
+    """The measurements of N (:data:`morse.results.latency.LATENCY_COLUMNS`) as text, of a batch in milliseconds."""
     table = _renamed(latencies, ["model", "scale", "device", "dash_execution", "dot_execution", "batch_size"])
     table["counts"] = latencies["counts"].map({True: "yes", False: ""})
     for network in ("dash", "dot"):

@@ -7,8 +7,7 @@ that was not made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from morse.experiments.schema import read_yaml, validate
+from morse.results.claim_measures import MEASURES, Measured
 
 REPRODUCED, DEVIATING, MINIATURE, NOT_RUN = "reproduced", "deviating", "only in miniature", "not run"
 TWIN_SUFFIX = "-mini"
@@ -65,94 +65,6 @@ def _range(claim: Mapping[str, Any]) -> tuple[float, float]:
     """Lowest and highest number that the claim states, infinite where it states none."""
     expected = claim.get("expected", {})
     return expected.get("low", expected.get("value", -np.inf)), expected.get("high", expected.get("value", np.inf))
-
-
-@dataclass(frozen=True)
-class Measured:
-    """A number from the tables.
-
-    Attributes:
-        value: the number.
-        bound: "" for the number itself, ">=" or "<=" where it bounds the true one, "?" where points are bounds of both kinds.
-        budgets: what was run, in words; empty where no budget matters.
-        missing: the runs that the claim's number needs besides, in words; empty where it has all.
-    """
-
-    value: float
-    bound: str = ""
-    budgets: str = ""
-    missing: str = ""
-
-
-def _over_budgets(points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """One curve's points in the claim's range of budgets, but those that the cell leaves out; and what was run and is missing."""
-    first, last, count = (check["budgets"][key] for key in ("first", "last", "count"))
-    run = points[points["budget"].between(first, last)]
-    counted = run[~run["budget"].isin(cell.get("leave_out", []))]
-    has = f"{len(counted)} budgets of {counted['budget'].min()} to {counted['budget'].max()} LSD"
-    whole = {first, last} - set(cell.get("leave_out", [])) <= set(counted["budget"]) and len(counted) >= count
-    needs = f"only {has}; the claim needs {count} or more from {first} to {last} LSD, both ends included"
-    return counted, {"budgets": has, "missing": "" if whole else needs}
-
-
-def _bound(points: pd.DataFrame) -> str:
-    """What a number made of these points, of which some are censored, is to the true one."""
-    above, below = ((points["censored"] == side).any() for side in ("above", "below"))
-    return "?" if above and below else ">=" if above else "<=" if below else ""
-
-
-def _mean_speedup(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
-    """The arithmetic mean over the budgets, as the paper's; a censored point counts with its bound."""
-    counted, run = _over_budgets(points, cell, check)
-    return None if counted.empty else Measured(float(counted["speedup"].mean()), _bound(counted), **run)
-
-
-def _best_speedup(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
-    """The largest over the budgets. Upper bounds under it hide nothing larger."""
-    counted, run = _over_budgets(points, cell, check)
-    best = counted["speedup"].max()
-    telling = counted[(counted["censored"] != "below") | (counted["speedup"] == best)]
-    return None if counted.empty else Measured(float(best), _bound(telling), **run)
-
-
-def _speedup(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
-    at = points[points["budget"] == check["budget"]]
-    return None if at.empty else Measured(float(at["speedup"].iloc[0]), _bound(at), f"{check['budget']} LSD")
-
-
-def _quality(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
-    """The mean over the seeds."""
-    at = runs[(runs["method"] == check["method"]) & (runs["budget"] == check["budget"])]
-    return None if at.empty else Measured(float(at["quality"].mean()), budgets=f"{check['method']} at {check['budget']} LSD")
-
-
-def _ratio(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
-    ratios = runs["ratio_measured"].dropna()
-    return None if ratios.empty else Measured(float(ratios.median()))
-
-
-def _dot_size(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
-    """Parameters of Dot's own, in millions."""
-    sizes = runs["dot_own_parameters"].dropna()
-    return None if sizes.empty else Measured(float(sizes.iloc[0]) / 1e6)
-
-
-def _training_hours(runs: pd.DataFrame, points: pd.DataFrame, cell: Mapping[str, Any], check: Mapping[str, Any]) -> Measured | None:
-    """Of Dot, where it was trained on the claim's hardware: hours of another kind are another number."""
-    trained = runs[runs["trained_on"].astype(str).str.contains(check["hardware"], regex=False)]
-    return None if trained.empty else Measured(float(trained["training_seconds"].iloc[0]) / 3600.0)
-
-
-MEASURES: dict[str, Callable[..., Measured | None]] = {
-    "mean_speedup": _mean_speedup,
-    "best_speedup": _best_speedup,
-    "speedup": _speedup,
-    "quality": _quality,
-    "ratio": _ratio,
-    "dot_size": _dot_size,
-    "training_hours": _training_hours,
-}
-"""A check's ``measure`` -> (runs, speedups, cell, check) -> the number, or None where no run gives it. Both hold the cell's rows only."""
 
 
 def judge(

@@ -8,9 +8,11 @@ from hashlib import sha256
 from operator import add
 from typing import Any
 
+from morse.data.parts import first_gap
+from morse.quality.extractors import LABELS
 from morse.quality.frechet import frechet_with_error
-from morse.sampling.shards import Shard, first_gap
-from morse.quality.statistics import LABELS, Statistics
+from morse.quality.statistics import Statistics
+from morse.sampling.shards import Shard
 
 
 def make_record(

@@ -6,18 +6,18 @@ share makes them (:mod:`morse.results.jackknife`), are carried into intervals.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from morse.results.equal_quality import invert, saturation
 from morse.results.jackknife import degrees_of_freedom, error_factor
 from morse.results.runs import CURVE, POINT, average_seeds
 
 CLOCKS = {"lsd": "", "seconds_per_image": "_wall"}
 """Column of the cost -> suffix of its columns in the tables of speedups."""
-BEFORE_SATURATION = "before saturation"
 DRAWS = 2000
 INTERVAL = (2.5, 97.5)
 
@@ -28,73 +28,6 @@ SPEEDUP_COLUMNS = [
     "speedup_wall", "speedup_wall_low", "speedup_wall_high", "censored_wall",
     "scale", "metric",
 ]  # fmt: skip
-
-SUMMARY_COLUMNS = [
-    *CURVE, "scale", "metric", "band",
-    *(f"{name}{suffix}" for suffix in CLOCKS.values()
-      for name in ("points", "excluded", "geometric_mean", "geometric_mean_low", "geometric_mean_high", "arithmetic_mean", "lower_bound")),
-]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class EqualQuality:
-    """The baseline's cost at a quality; ``censored`` is "above", "below" or empty (see :func:`equal_quality_cost`)."""
-
-    cost: float
-    censored: str
-
-
-def _invert(log_cost: np.ndarray, log_quality: np.ndarray, log_target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log cost (P,), ascending; log quality (..., P); log target (...) -> log cost (...) and censoring (...) at the target."""
-    best = np.minimum.accumulate(log_quality, axis=-1)
-    reached = best <= log_target[..., None]
-    # Where nothing reaches the target, argmin finds the first of the points that hold the best quality.
-    after = np.where(reached.any(-1), reached.argmax(-1), best.argmin(-1))
-    before = np.maximum(after - 1, 0)
-    best = np.broadcast_to(best, reached.shape)
-    upper, lower = (np.take_along_axis(best, index[..., None], -1)[..., 0] for index in (before, after))
-    drop = upper - lower
-    weight = np.clip(np.divide(upper - log_target, drop, out=np.ones_like(drop), where=drop > 0), 0.0, 1.0)
-    censored = np.select([log_target < best[..., -1], log_target > best[..., 0]], ["above", "below"], "")
-    return (1.0 - weight) * log_cost[before] + weight * log_cost[after], censored
-
-
-def equal_quality_cost(cost: Sequence[float], quality: Sequence[float], target: float) -> EqualQuality:
-    """The cost at which the baseline's curve reaches the quality ``target`` (lower is better).
-
-    The curve is the running minimum of quality from small to large cost (the best quality to be had for at most that cost,
-    which settles what a curve that is not monotone means), linear between points in log cost and log quality. Outside of
-    the measured range the cost is the edge's and ``censored`` says so:
-
-    * "above": the target is better than every baseline point. The cost is that at which the best quality was first
-      reached, the smallest lower bound, so that more budgets at which nothing improves add nothing to it.
-    * "below": the target is worse than the cheapest baseline point. The cost is that point's, an upper bound.
-
-    Args:
-        cost: (P,) positive costs of the baseline's points, in any order and unit.
-        quality: (P,) positive qualities of the same points.
-        target: the quality to reach.
-    """
-    order = np.argsort(cost, kind="stable")
-    log_cost, log_quality = (np.log(np.asarray(values, dtype=float))[order] for values in (cost, quality))
-    log_at, censored = _invert(log_cost, log_quality, np.log(np.asarray(target, dtype=float)))
-    return EqualQuality(float(np.exp(log_at)), str(censored))
-
-
-def saturation(baseline: pd.DataFrame, tolerance: float) -> float:
-    """The budget from which on a baseline's curve is flat: the first whose quality is within ``tolerance`` of the curve's best.
-
-    There its cost at some quality is decided by noise, and a speedup read off says nothing. Infinite where only the last point comes
-    so near: then the curve is still falling. Of a metric without bias whose best is not above zero, the points near it are those that are
-    not either.
-
-    Args:
-        baseline: one curve's points, with ``budget`` and ``quality``.
-        tolerance: relative, such as 0.05.
-    """
-    points = baseline.sort_values("budget")
-    near = points.loc[points["quality"] <= max((1.0 + tolerance) * points["quality"].min(), 0.0), "budget"].to_numpy()
-    return float(near[0]) if len(near) and near[0] < points["budget"].iloc[-1] else np.inf
 
 
 def _log_draws(points: pd.DataFrame, factor: pd.DataFrame, normal: np.ndarray) -> np.ndarray:
@@ -112,7 +45,7 @@ def _speedups(baseline: pd.DataFrame, morse: pd.DataFrame, factor: pd.DataFrame,
         normal *= np.sqrt(degrees / rng.chisquare(degrees, (DRAWS, 1)))
     baseline = baseline.sort_values(clock)
     curves, targets = _log_draws(baseline, factor, normal), _log_draws(morse, factor, normal)
-    log_cost, censored = _invert(np.log(baseline[clock].to_numpy()), curves[:, None, :], targets)
+    log_cost, censored = invert(np.log(baseline[clock].to_numpy()), curves[:, None, :], targets)
     return np.exp(log_cost - np.log(morse[clock].to_numpy())), censored[0]
 
 
@@ -204,47 +137,3 @@ def speedup_draws(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None) -> 
         for clock, columns in found.items():
             columns.append(curve.clocks[clock][0][1:] if clock in curve.clocks else np.full((DRAWS, len(curve.morse)), np.nan))
     return {clock: np.hstack(columns) if columns else np.empty((DRAWS, 0)) for clock, columns in found.items()}
-
-
-def speedup_summary(
-    speedups: pd.DataFrame, max_quality: float | None = None, draws: Mapping[str, np.ndarray] | None = None
-) -> pd.DataFrame:
-    """Mean speedups over the budgets of each (model, task, sampler), on both clocks.
-
-    ``geometric_mean`` is ours, with its 95 % interval where ``draws`` are given; ``arithmetic_mean`` is the paper's. Points censored
-    "above" count with their bound, so the mean is a lower bound too (``lower_bound``); points censored "below" do not count
-    (``excluded``), which flatters Morse: show their number beside the mean. Rows differ in their ``band``: "all" has every point,
-    "before saturation" those of budgets at which the baseline's curve still falls (none where it never does), and with ``max_quality``
-    a third those of that quality or better. Columns with ``_wall`` are of the wall-clock. The interval of a lower bound is that of the
-    bound.
-
-    Args:
-        draws: those of :func:`speedup_draws`, made of the same runs as the table.
-    """
-    bands = {"all": lambda curve: curve["quality"].notna(), BEFORE_SATURATION: lambda curve: ~curve["saturated"].astype(bool)}
-    if max_quality is not None:
-        bands[f"quality <= {max_quality:g}"] = lambda curve: curve["quality"] <= max_quality
-    speedups = speedups.reset_index(drop=True)
-    rows = []
-    for key, curve in speedups.groupby([*CURVE, "scale", "metric"]):
-        for band, chosen in bands.items():
-            inside = curve[chosen(curve)]
-            row = {**dict(zip([*CURVE, "scale", "metric"], key, strict=True)), "band": band}
-            for clock, suffix in CLOCKS.items():
-                counted = inside[(inside[f"censored{suffix}"] != "below") & inside[f"speedup{suffix}"].notna()]
-                values = counted[f"speedup{suffix}"].astype(float)
-                low, high = (np.nan, np.nan)
-                if draws is not None and len(values):
-                    means = np.exp(np.log(draws[clock][:, counted.index]).mean(axis=1))
-                    low, high = np.percentile(means, INTERVAL)
-                row |= {
-                    f"points{suffix}": len(values),
-                    f"excluded{suffix}": int((inside[f"censored{suffix}"] == "below").sum()),
-                    f"geometric_mean{suffix}": np.exp(np.log(values).mean()),
-                    f"geometric_mean_low{suffix}": low,
-                    f"geometric_mean_high{suffix}": high,
-                    f"arithmetic_mean{suffix}": values.mean(),
-                    f"lower_bound{suffix}": bool((counted[f"censored{suffix}"] == "above").any()),
-                }
-            rows.append(row)
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from morse.results.jackknife import jackknife_table
-from morse.results.speedup import SPEEDUP_COLUMNS, SUMMARY_COLUMNS, speedup_draws, speedup_summary, speedup_table
+from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
+from morse.results.summary import SUMMARY_COLUMNS, speedup_summary
 
 DISTANCES = {"kid": "KID", "frechet_infinity": "{metric}, infinitely many images", "second_opinion": "second opinion: {second_metric}"}
 """Column of the table of runs in which lower is better -> what it is called, in terms of the row's others."""
@@ -33,10 +34,10 @@ def speedups_by_metric(
     Args:
         runs: the table of :func:`morse.results.runs.runs_table`.
         records: the records that it is made of, with their ``metrics``.
-        tolerance: of :func:`morse.results.speedup.saturation`, which is found for each metric anew.
+        tolerance: of :func:`morse.results.equal_quality.saturation`, which is found for each metric anew.
 
     Returns:
-        Tables with the columns :data:`morse.results.speedup.SPEEDUP_COLUMNS` and :data:`morse.results.speedup.SUMMARY_COLUMNS`, in which ``metric``
+        Tables with the columns :data:`morse.results.speedup.SPEEDUP_COLUMNS` and :data:`morse.results.summary.SUMMARY_COLUMNS`, in which ``metric``
         tells the rows apart.
     """
     tables, summaries = [pd.DataFrame(columns=SPEEDUP_COLUMNS)], [pd.DataFrame(columns=SUMMARY_COLUMNS)]

@@ -7,10 +7,12 @@ does in Morse, or a speedup could come of a slow baseline.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
+
+from morse.files import read_json
 
 Network = Callable[..., Tensor]
 """Dash or Dot, on tensors alone."""
@@ -46,14 +48,6 @@ def executable(network: Network, execution: str, device: torch.device | str = "c
     return _replayed(_compiled(network, mode="reduce-overhead"))
 
 
-def memory_format(device: torch.device | str) -> torch.memory_format:
-    """Of the weights of networks on a device: channels last on a CPU, by which convolutions of few channels gain.
-
-    On two AVX-512 cores the twin's Dash took 0.96 of the time and Dot 0.87 (batch size 100), Inception 0.64, EfficientNet-Lite0 0.6.
-    """
-    return torch.channels_last if torch.device(device).type == "cpu" else torch.contiguous_format
-
-
 def _compiled(network: Network, mode: str = "default") -> Network:
     def function(*inputs: Tensor) -> Tensor:  # a plain one, as torch.compile wants it
         return network(*inputs)
@@ -80,3 +74,10 @@ def _replayed(graph: Network) -> Network:
         return graph(*inputs).clone()
 
     return run
+
+
+def executions_of(choice: str, measured: Iterable[str], networks: Iterable[str]) -> dict[str, str]:
+    """Each network's execution: the configuration's, or with "best" what the file of its measurement names."""
+    if choice != "best":
+        return dict.fromkeys(networks, choice)
+    return {network: read_json(path)["execution"] for network, path in zip(networks, measured, strict=True)}

@@ -20,11 +20,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 from tqdm import tqdm
 
 from morse.runtime.execution import Network, executable, executions
-from morse.methods.base import DashFunction, DotFunction
 
 WARM_UP = 3
 CONFIDENCE = 0.95
@@ -95,8 +93,8 @@ def _inputs(shape: tuple[int, ...], batch_size: int, device: torch.device | str)
 
 @torch.inference_mode()
 def measure(
-    dash: DashFunction,
-    dot: DotFunction,
+    dash: Network,
+    dot: Network,
     shape: tuple[int, ...],
     batch_size: int,
     repetitions: int = 15,
@@ -164,26 +162,3 @@ def fastest(
         "batch_size": batch_size,
         "repetitions": repetitions,
     }
-
-
-def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
-    return sdpa_flop_count(query, key, value)
-
-
-ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
-"""PyTorch counts attention's kernels on GPUs only."""
-
-
-@torch.no_grad()
-def flops(dash: DashFunction, dot: DotFunction, shape: tuple[int, ...], device: str = "cpu") -> tuple[int, int]:
-    """FLOPs of a call of Dash and of one of Dot for one image, as PyTorch counts them.
-
-    Two for each multiply-add of convolutions, matrix products and attention; normalisations and activations are not counted.
-    """
-    x, s, t = _inputs(shape, 1, device)
-    counts = []
-    for call in (lambda: dash(x, t)), (lambda: dot(x, x, x, s, t)):
-        with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
-            call()
-        counts.append(counter.get_total_flops())
-    return counts[0], counts[1]

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from morse.samplers.base import Noise, Sampler, State
 from morse.schedules.grids import GRIDS, log_snr
-from morse.samplers import Noise, Sampler, State
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from morse.samplers import GridSampler, Noise, State
+from morse.samplers.base import GridSampler, Noise, State
 from morse.schedules.noise import CLEAN
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from morse.samplers import GridSampler, Noise, State
+from morse.samplers.base import GridSampler, Noise, State
 
 if TYPE_CHECKING:
     from torch import Tensor

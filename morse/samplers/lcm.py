@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from morse.samplers.base import Noise, Sampler, State
 from morse.schedules.grids import training_steps
-from morse.samplers import Noise, Sampler, State
 from morse.schedules.noise import NoiseSchedule
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from morse.samplers.base import GridSampler, Noise, State
 from morse.schedules.grids import GRIDS
-from morse.samplers import GridSampler, Noise, State
 from morse.schedules.noise import CLEAN
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from morse.samplers import GridSampler, Noise, State
+from morse.samplers.base import GridSampler, Noise, State
 
 if TYPE_CHECKING:
     from torch import Tensor

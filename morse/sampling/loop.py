@@ -6,8 +6,6 @@ count; images do by the rounding of networks only. A baseline starts from the sa
 
 from __future__ import annotations
 
-import resource
-import sys
 import time
 from collections.abc import Sequence
 
@@ -16,15 +14,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from morse.data.pixels import to_uint8
 from morse.methods.base import Predictor
-from morse.samplers import Sampler
-from morse.seeds import generator
+from morse.runtime.device import peak_memory
+from morse.samplers.base import Sampler
 from morse.sampling.shards import Shard
-
-
-def to_uint8(x: Tensor) -> np.ndarray:
-    """[-1, 1] -> uint8, rounded to the nearest, clamped: the rule in every statistic's identity is "round"."""
-    return ((x.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+from morse.seeds import generator
 
 
 def draw(generators: Sequence[torch.Generator], shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
@@ -109,10 +104,3 @@ def sample(
         images.append(to_uint8(x))  # waits for the device
         seconds += time.perf_counter() - started
     return Shard(np.concatenate(images), first, seconds, predictor.calls.made, peak_memory(device))
-
-
-def peak_memory(device: torch.device | str) -> int:
-    """The most bytes that this process has had: on a GPU what torch allocated there, else its resident memory, libraries and all."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

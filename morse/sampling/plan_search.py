@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from morse.dash.base import Dash
+from morse.methods.base import DotFunction
+from morse.methods.baseline import DashOnly
+from morse.methods.morse import Morse
 from morse.methods.plans import MIN_MORSE_BUDGET, Plan, dash_plan, morse_plan
-from morse.dash import Dash
-from morse.methods.base import DashOnly, DotFunction, Morse
-from morse.samplers import Sampler
+from morse.samplers.base import Sampler
 from morse.sampling.loop import draw, trajectory
 from morse.seeds import generator
 
@@ -98,3 +100,7 @@ def choose_plan(
         raise ValueError(f"no plan is left: {refused}")
     best = min(table, key=lambda row: row[1])[0]
     return Choice(best, tuple((plan.letters, error) for plan, error in table), time.monotonic() - started)
+
+
+PLANNING_SEED = 1_000_000
+"""Of the noise that plans are tried on; apart from the seeds of runs."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ class Shard:
         first: index of the first image in its run.
         seconds: wall-clock of the loop, loading and warm-up not counted.
         plan: the network of each call of an image, as :attr:`morse.methods.plans.Plan.letters`.
-        memory: the most bytes it took (:func:`morse.sampling.loop.peak_memory`); None where nobody looked.
+        memory: the most bytes it took (:func:`morse.runtime.device.peak_memory`); None where nobody looked.
         provenance: what sampled (:func:`morse.provenance.provenance`), which another process may record; empty where nobody said.
     """
 
@@ -32,22 +32,6 @@ class Shard:
     plan: str
     memory: int | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
-
-
-def bounds(images: int, shards: int, shard: int) -> tuple[int, int]:
-    """(first, count) of the images of one of ``shards`` shards, which differ by one image at most."""
-    first = images * shard // shards
-    return first, images * (shard + 1) // shards - first
-
-
-def first_gap(parts: Iterable[tuple[int, int]]) -> int | None:
-    """The first image of a run that is missing from its parts or stands twice, each part (first, count); None if there is none."""
-    place = 0
-    for first, count in sorted(parts):
-        if first != place:
-            return place
-        place += count
-    return None
 
 
 def save_shard(shard: Shard, path: Path | str) -> None:

@@ -14,11 +14,11 @@ from pairs import ratio_in_turn
 from PIL import Image
 
 from morse.data.archive import load_split
-from morse.quality.extractors.base import load_extractor
+from morse.published import INCEPTION
+from morse.quality.extractors import load_extractor
 from morse.quality.extractors.inception import legacy_pytorch
 from morse.quality.frechet import distance_from, frechet_distance
 from morse.quality.statistics import Statistics
-from morse.published import INCEPTION
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,12 +15,14 @@ from diffusers.pipelines.ddim.pipeline_ddim import DDIMPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from pairs import ratio_in_turn
 
-from morse.methods.base import DashOnly, labels
+from morse.dash.loading import load_dash
+from morse.dot.loading import load_dot, prepare_dot
+from morse.methods.base import labels
+from morse.methods.baseline import DashOnly
 from morse.samplers import SAMPLERS
 from morse.sampling.loop import draw, trajectory
 from morse.schedules.noise import linear
 from morse.seeds import generator
-from morse.dash.loading import load_dash, load_dot, prepare_dot
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,8 @@ from snakemake.exceptions import WorkflowError
 from snakemake.utils import update_config
 
 from morse.files import DamagedFile
-from morse.experiments.axes import METHODS, check, nodes, path_pattern
+from morse.experiments.axes import METHODS, nodes, path_pattern
+from morse.preflight import check
 from morse.preflight import preflight
 from morse.registry import unknown
 from morse.quality.metrics import SECOND_OPINION

@@ -5,11 +5,12 @@ from adapter import PLANNING_SEED, device_of, job, write_json
 with job(snakemake, networks=True):
     import torch
 
-    from morse.methods.plans import morse_plan
+    from morse.dash.loading import load_dash
+    from morse.dot.loading import load_dot
     from morse.files import open_npz
-    from morse.sampling.plan_search import candidates, choose_plan
+    from morse.methods.plans import morse_plan
     from morse.samplers import make_sampler
-    from morse.dash.loading import load_dash, load_dot
+    from morse.sampling.plan_search import candidates, choose_plan
 
     config, files, budget = snakemake.params, snakemake.input, int(snakemake.wildcards.budget)
     ratio, auto = config.card["dot"]["ratio"], config.auto

@@ -7,8 +7,8 @@ from adapter import job, write_text
 with job(snakemake):
     import pandas as pd
 
-    from morse.results.claims import judge, read_claims
     from morse.experiments.schema import read_yaml
+    from morse.results.claims import judge, read_claims
 
     files = snakemake.input
     claims = read_claims(Path(files.claims), read_yaml(Path(files.schema)))

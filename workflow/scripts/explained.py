@@ -4,9 +4,11 @@ import numpy as np
 from adapter import device_of, job, write_json
 
 with job(snakemake, networks=True):
+    from morse.dash.loading import load_dash
     from morse.data.archive import load_split
-    from morse.dot.chains import GAP_EDGES, S_EDGES, ChainSettings, ChainSource, explained_residual
-    from morse.dash.loading import load_dash, load_dot
+    from morse.dot.chains import ChainSettings, ChainSource
+    from morse.dot.explained import GAP_EDGES, S_EDGES, explained_residual
+    from morse.dot.loading import load_dot
 
     config, data, files = snakemake.params, snakemake.params.data, snakemake.input
     device = device_of(config.device, snakemake.threads)

@@ -3,9 +3,10 @@
 from adapter import device_name, device_of, job, write_json
 
 with job(snakemake, networks=True):
-    from morse.runtime.latency import fastest
+    from morse.dash.loading import load_dash
+    from morse.dot.loading import load_dot
     from morse.provenance import provenance
-    from morse.dash.loading import load_dash, load_dot
+    from morse.runtime.latency import fastest
 
     node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)

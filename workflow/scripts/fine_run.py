@@ -5,10 +5,10 @@ import time
 from adapter import PLANNING_SEED, device_of, job
 
 with job(snakemake, networks=True):
-    from morse.files import write_npz
-    from morse.sampling.plan_search import fine_run
-    from morse.samplers import make_sampler
     from morse.dash.loading import load_dash
+    from morse.files import write_npz
+    from morse.samplers import make_sampler
+    from morse.sampling.plan_search import fine_run
 
     config, files = snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)

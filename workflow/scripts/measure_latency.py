@@ -5,10 +5,12 @@ from itertools import product
 from adapter import device_name, device_of, executions_of, job, write_json
 
 with job(snakemake, networks=True):
-    from morse.runtime.execution import memory_format
-    from morse.runtime.latency import flops, measure
+    from morse.dash.loading import load_dash
+    from morse.dot.loading import load_dot, own_parameters
     from morse.provenance import provenance
-    from morse.dash.loading import load_dash, load_dot, own_parameters
+    from morse.runtime.device import memory_format
+    from morse.runtime.flops import flops
+    from morse.runtime.latency import measure
 
     config, files = snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)

@@ -5,7 +5,7 @@ from pathlib import Path
 from adapter import job
 
 with job(snakemake, networks=True):
-    from morse.dash.loading import prepare_dot
+    from morse.dot.loading import prepare_dot
 
     files, config = snakemake.input, snakemake.params
     prepare_dot(config.card, Path(files.dash), Path(files.dot), Path(snakemake.output.dot), config.dot_sha256)

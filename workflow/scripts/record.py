@@ -4,9 +4,9 @@ from adapter import job, write_json
 
 with job(snakemake):
     from morse.files import write_npz
+    from morse.quality.statistics import Statistics
     from morse.results.records import make_record
     from morse.sampling.shards import load_shard
-    from morse.quality.statistics import Statistics
 
     node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
     shards = [load_shard(path) for path in files.shards]

@@ -7,8 +7,8 @@ from adapter import device_of, job
 
 with job(snakemake):
     from morse.data.archive import identity, load_split
+    from morse.quality.extractors import load_extractor
     from morse.quality.features import Features
-    from morse.quality.extractors.base import load_extractor
     from morse.quality.statistics import Statistics
 
     config, data, outputs = snakemake.params, snakemake.params.data, snakemake.output

@@ -5,14 +5,17 @@ from dataclasses import replace
 from adapter import device_name, device_of, executions_of, job, read_json
 
 with job(snakemake, networks=True):
+    from morse.dash.loading import load_dash
+    from morse.data.parts import bounds
+    from morse.dot.loading import load_dot
+    from morse.methods.baseline import DashOnly
+    from morse.methods.morse import Morse
     from morse.methods.plans import POLICIES, dash_plan, read_plan
-    from morse.runtime.execution import EXECUTIONS, executable
-    from morse.methods.base import DashOnly, Morse
     from morse.provenance import provenance
+    from morse.runtime.execution import EXECUTIONS, executable
     from morse.samplers import make_sampler
     from morse.sampling.loop import batch_sizes, sample
-    from morse.sampling.shards import bounds, save_shard
-    from morse.dash.loading import load_dash, load_dot
+    from morse.sampling.shards import save_shard
 
     node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
     device = device_of(config.device, snakemake.threads)

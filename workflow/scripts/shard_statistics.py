@@ -5,11 +5,11 @@ from pathlib import Path
 from adapter import device_of, job
 
 with job(snakemake):
-    from morse.quality.features import Features
-    from morse.quality.extractors.base import load_extractor
     from morse.experiments.axes import path_pattern
-    from morse.sampling.shards import load_shard
+    from morse.quality.extractors import load_extractor
+    from morse.quality.features import Features
     from morse.quality.statistics import Statistics
+    from morse.sampling.shards import load_shard
 
     node, config = snakemake.wildcards, snakemake.params
     shard = load_shard(snakemake.input.shard)

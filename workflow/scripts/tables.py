@@ -6,13 +6,15 @@ from pathlib import Path
 from adapter import job, read_json
 
 with job(snakemake):
-    from morse.results.speedup_by_metric import speedups_by_metric
-    from morse.results.costs import cost_table, latency_table
     from morse.files import write_atomically
+    from morse.results.costs import cost_table
     from morse.results.jackknife import jackknife_table
+    from morse.results.latency import latency_table
     from morse.results.lossless import with_lossless
     from morse.results.runs import check_one_code, runs_table
-    from morse.results.speedup import speedup_draws, speedup_summary, speedup_table
+    from morse.results.speedup import speedup_draws, speedup_table
+    from morse.results.speedup_by_metric import speedups_by_metric
+    from morse.results.summary import speedup_summary
 
     files, outputs = snakemake.input, snakemake.output
     latencies = {record["model"]: record for record in map(read_json, files.latencies)}

@@ -5,9 +5,9 @@ from pathlib import Path
 from adapter import device_name, device_of, job, write_json
 
 with job(snakemake, networks=True):
+    from morse.dash.training import train_dash
     from morse.data.archive import load_split
     from morse.provenance import provenance
-    from morse.dash.loading import train_dash
 
     config, data = snakemake.params, snakemake.params.data
     device = device_of(config.device, snakemake.threads)

@@ -6,8 +6,8 @@ from adapter import device_name, device_of, job, write_json
 
 with job(snakemake, networks=True):
     from morse.data.archive import load_split
+    from morse.dot.training import train_dot
     from morse.provenance import provenance
-    from morse.dash.loading import train_dot
 
     config, data = snakemake.params, snakemake.params.data
     device = device_of(config.device, snakemake.threads)

@@ -7,7 +7,7 @@ from adapter import device_name, device_of, job, write_json
 with job(snakemake, networks=True):
     from morse.data.archive import load_split
     from morse.provenance import provenance
-    from morse.dash.loading import train_classifier
+    from morse.quality.extractors.fashion_classifier import train_classifier
 
     config, data = snakemake.params, snakemake.params.data
     device = device_of(config.device, snakemake.threads)

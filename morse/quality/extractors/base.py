@@ -8,33 +8,12 @@ no FID, and is never called one. One more extractor is one function that returns
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import Tensor, nn
-
-from morse.files import DamagedFile, require
-from morse.registry import Registry
-from morse.quality.statistics import DIMENSIONS, LABELS
-
-UINT8_RULE = "uint8=round(127.5(x+1))"
-"""How samples in [-1, 1] become the uint8 images that extractors read (rounded, then clamped to 0..255)."""
-
-EXTRACTORS = Registry(
-    "feature extractor",
-    {
-        "fashion-classifier": "morse.quality.extractors.base:fashion_classifier",
-        "efficientnet-lite0": "morse.quality.extractors.efficientnet:efficientnet_lite0",
-        "inception": "morse.quality.extractors.inception:legacy_tensorflow",
-        "inception-clean": "morse.quality.extractors.inception:clean",
-        "inception-legacy-pytorch": "morse.quality.extractors.inception:legacy_pytorch",
-    },
-)
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -72,78 +51,3 @@ class Extractor:
                 batch = torch.from_numpy(images[first : first + self.batch_size].copy()).to(self.device)
                 features[first : first + len(batch)] = self.embed(batch).float().cpu().numpy()
         return features
-
-
-def load_extractor(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """The extractor that ``settings["kind"]`` names in :data:`EXTRACTORS`, made from the rest of ``settings``."""
-    return EXTRACTORS[settings["kind"]](settings, device)
-
-
-def to_rgb(images: Tensor) -> Tensor:
-    """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, H, W) in 0..255, grey repeated."""
-    return images.float().expand(-1, 3, -1, -1)
-
-
-class SmallClassifier(nn.Module):
-    """A small CNN for 1 x 32 x 32 images in [-1, 1]: 286,506 parameters, 7 million multiply-adds an image.
-
-    Five 3 x 3 convolutions, each with group normalisation (no running averages, so that the mean of weights that training
-    leaves is the whole network) and SiLU, of strides 2, 2, 1, 2, 1; then 64 features by a 1 x 1 convolution, SiLU and the
-    mean over the 4 x 4 positions, so that the features are smooth in the image.
-    """
-
-    DIM = DIMENSIONS["fashion-classifier"]
-    IMAGE_SHAPE = (1, 32, 32)
-
-    def __init__(self, classes: int = 10):
-        super().__init__()
-        self.body = nn.Sequential(
-            *_convolution(1, 32, 2),  # 16 x 16
-            *_convolution(32, 64, 2),  # 8 x 8
-            *_convolution(64, 64, 1),
-            *_convolution(64, 128, 2),  # 4 x 4
-            *_convolution(128, 128, 1),
-            nn.Conv2d(128, self.DIM, 1),
-            nn.SiLU(),
-        )
-        self.head = nn.Linear(self.DIM, classes)
-
-    def features(self, x: Tensor) -> Tensor:
-        """(B, 1, 32, 32) in [-1, 1] -> (B, 64)."""
-        return self.body(x).mean((2, 3))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, 1, 32, 32) in [-1, 1] -> logits (B, classes)."""
-        return self.head(self.features(x))
-
-
-def _convolution(channels_in: int, channels_out: int, stride: int) -> list[nn.Module]:
-    convolution = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1, bias=False)
-    return [convolution, nn.GroupNorm(8, channels_out), nn.SiLU()]
-
-
-def fashion_classifier(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """The trained :class:`SmallClassifier`.
-
-    Args:
-        settings: ``weights``, with the ``file`` (safetensors) and its ``sha256``.
-
-    Raises:
-        DamagedFile: for a missing or altered file, or one that holds another network; one line.
-    """
-    weights = settings["weights"]
-    path = require(weights["file"], weights["sha256"], "weights")
-    network = SmallClassifier()
-    try:
-        network.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise DamagedFile(f"weights {path} are not a SmallClassifier's; restore the file or train it again with its rule") from error
-    network.eval().requires_grad_(False).to(device)
-
-    def embed(images: Tensor) -> Tensor:
-        if images.shape[1:] != network.IMAGE_SHAPE:
-            raise ValueError(f"fashion-classifier reads images of {network.IMAGE_SHAPE}, not {tuple(images.shape[1:])}")
-        return network.features(images.float() / 127.5 - 1.0)
-
-    identity = f"fashion-classifier/{weights['sha256']}/{UINT8_RULE}"
-    return Extractor("fashion-classifier", LABELS["fashion-classifier"], network.DIM, identity, embed, device)

@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from morse.runtime.execution import memory_format
-from morse.quality.extractors.base import UINT8_RULE, Extractor, to_rgb
+from morse.data.pixels import UINT8_RULE, to_rgb
 from morse.files import require
-from morse.quality.statistics import DIMENSIONS, LABELS
+from morse.quality.extractors import DIMENSIONS, LABELS
+from morse.quality.extractors.base import Extractor
+from morse.runtime.device import memory_format
 
 NAME = "efficientnet-lite0"
 SIDE = 224

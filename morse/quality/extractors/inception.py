@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from morse.runtime.execution import memory_format
-from morse.quality.extractors.base import UINT8_RULE, Extractor, to_rgb
-from morse.quality.statistics import DIMENSIONS, LABELS
+from morse.data.pixels import UINT8_RULE, to_rgb
 from morse.published import INCEPTION, require_published
+from morse.quality.extractors import DIMENSIONS, LABELS
+from morse.quality.extractors.base import Extractor
+from morse.runtime.device import memory_format
 
 SIDE = 299
 BATCH, BATCH_ON_CPU = 50, 10

@@ -1,0 +1,55 @@
+"""LoRA on the layers that Dot shares with Dash: attached for training, merged for inference."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from morse.dot.network import SHARED_BLOCKS, Dot
+
+
+def attach_lora(dot: Dot, rank: int) -> None:
+    """Adds LoRA of ``rank`` (through peft) to every convolution and linear layer of the shared blocks, in place."""
+    from peft import LoraConfig, inject_adapter_in_model  # here, as inference needs no peft, which takes seconds to load
+
+    targets = [
+        name
+        for name, layer in dot.trunk.named_modules()
+        if name.split(".")[0] in SHARED_BLOCKS and isinstance(layer, nn.Conv2d | nn.Linear)
+    ]
+    inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), dot.trunk)
+    for name, parameter in dot.trunk.named_parameters():  # peft freezes all but its adapters
+        if not name.startswith(SHARED_BLOCKS) or "lora_" in name:
+            parameter.requires_grad_(not name.startswith(("time_embedding.of_t", "conv_norm_out")))
+
+
+def merge_lora(dot: Dot) -> Dot:
+    """A copy of Dot for inference, its LoRA added into weights of its own: no adapter is left, Dash is untouched."""
+    from peft.tuners.lora import LoraLayer
+
+    merged = copy.deepcopy(dot)
+    for name, layer in list(merged.trunk.named_modules()):
+        if isinstance(layer, LoraLayer):
+            layer.merge()
+            parent, _, child = name.rpartition(".")
+            setattr(merged.trunk.get_submodule(parent), child, layer.get_base_layer())
+    return merged.requires_grad_(False).eval()
+
+
+def inference_dot(dot: Dot, state: Mapping[str, Tensor]) -> Dot:
+    """Dot, new and without LoRA, with the state of :func:`merge_lora`'s copy; needs no peft, and shares no weights with Dash.
+
+    Raises:
+        RuntimeError: if the state is of another network.
+    """
+    dot.trunk = copy.deepcopy(dot.trunk)
+    dot.load_state_dict(state)
+    return dot.requires_grad_(False).eval()
+
+
+def own_state(dot: Dot) -> dict[str, Tensor]:
+    """What is trained and the residual's scale: all that a file of Dot holds beside Dash's own weights."""
+    state = {name: p.detach() for name, p in dot.named_parameters() if p.requires_grad}
+    return state | {f"scale.{name}": value for name, value in dot.scale.named_buffers()}

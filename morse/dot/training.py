@@ -1,0 +1,85 @@
+r"""Training Dot: Algorithm 1 of Morse (arXiv 2506.18251)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from morse.checkpoints import write_state
+from morse.dash.loading import Card, load_dash
+from morse.dot.chains import ChainSettings, ChainSource, Pairs
+from morse.dot.loading import adapted_dot, form_of
+from morse.dot.lora import own_state
+from morse.dot.network import Dot, ResidualScale
+from morse.files import sha256
+from morse.seeds import generator
+from morse.training.loop import LossFunction, TrainSettings, train
+
+
+def mean_square(x: Tensor) -> Tensor:
+    """(P, C, H, W) -> (P,)."""
+    return x.float().square().mean(dim=(1, 2, 3))
+
+
+def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws: int = 32) -> None:
+    """Fills the table of residual sizes from chains of Dash alone, in place. Cells no pair fell into take their column's mean."""
+    rows, columns = scale.CELLS
+    total, count = torch.zeros(rows, columns, dtype=torch.float64), torch.zeros(rows, columns, dtype=torch.float64)
+    for draw in tqdm(range(draws), desc="size of the residual", mininterval=5):
+        pairs = source.draw(generator(seed, draw, 1))  # training draws with (seed, draw, 3)
+        row, column = (c.long().cpu() for c in scale.coordinates(pairs.s, pairs.t))
+        values = mean_square(pairs.eps_t - pairs.eps_s).double().cpu()
+        total.index_put_((row, column), values, accumulate=True)
+        count.index_put_((row, column), torch.ones_like(values), accumulate=True)
+    of_column = total.sum(0) / count.sum(0).clamp(min=1.0)
+    of_column = torch.where(count.sum(0) > 0, of_column, total.sum() / count.sum())
+    mean = torch.where(count > 0, total / count.clamp(min=1.0), of_column.expand(rows, columns))
+    scale.table.copy_(mean.sqrt())
+
+
+def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
+    """Mean over a step's pairs of |eps_s + Dot - eps_t|^2 / scale^2; the scale is 1 where the loss is the paper's plain one.
+
+    A step's pairs follow from (seed, step) alone, so that a resumed training goes on with the same ones.
+    """
+    dealt = source.settings.steps
+    drawn: dict[int, Pairs] = {}  # at most one draw, by its number
+
+    def loss(step: int, rng: torch.Generator) -> Tensor:
+        draw, part = divmod(step, dealt)
+        if draw not in drawn:
+            drawn.clear()
+            of_draw = generator(seed, draw, 3)
+            pairs = source.draw(of_draw)
+            drawn[draw] = pairs[torch.randperm(source.settings.pairs, generator=of_draw).to(pairs.t.device)]
+        size = source.settings.pairs_per_step
+        pairs = drawn[draw][part * size : (part + 1) * size]
+        residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
+        error = mean_square(pairs.eps_s + residual - pairs.eps_t)
+        return (error / dot.scale(pairs.s, pairs.t).square()).mean()
+
+    return loss
+
+
+def train_dot(card: Card, dash_weights: Path, images: np.ndarray, output: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Trains the card's Dot (:mod:`morse.dot.chains`) and writes what it adds to Dash; resumes like :func:`train_dash`."""
+    recipe = card["dot"]["training"]
+    settings = TrainSettings(**recipe["train"])
+    dash = load_dash(card, dash_weights, device=device)
+    torch.manual_seed(settings.seed)
+    dot = adapted_dot(card, dash).to(device)
+    source = ChainSource(dash, images, ChainSettings(**recipe["chain"]), device)
+    resume = output.with_suffix(".resume")
+    if source.settings.normalise and not resume.exists():
+        calibrate_scale(dot.scale, source, settings.seed)
+    made_of = {"dash": sha256(dash_weights), "recipe": dict(recipe), "dot": form_of(card)}
+    made = train(dot, dot_loss(dot, source, settings.seed), settings, resume, "Dot", made_of)
+    # One entry: safetensors writes several in an order of chance, and equal weights should be equal files.
+    write_state(own_state(dot), output, made_for=json.dumps({"dash": made_of["dash"], "form": made_of["dot"]}))
+    return made | {"sha256": sha256(output), "recipe": dict(recipe)}
