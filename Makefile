@@ -2,7 +2,7 @@ PYTHON ?= python3
 CORES ?= 8
 VENV := .venv
 INSTALLED := $(VENV)/installed
-# Rules that call a program by its name, such as papermill, find the environment's.
+# So that rules that call a program by its name, such as papermill, find the environment's.
 ACTIVATE := . $(VENV)/bin/activate &&
 
 .PHONY: all test benchmark zoo clean
@@ -12,23 +12,23 @@ all: $(INSTALLED)
 	$(ACTIVATE) snakemake --cores $(CORES) all
 	$(ACTIVATE) snakemake --report results/report.zip
 
-# Style, workflow lint and the tests.
+# Style, workflow lint and the tests, these on one thread: the networks are so small that threads wait for each other.
 test: $(INSTALLED)
 	$(ACTIVATE) ruff check .
 	$(ACTIVATE) ruff format --check .
 	$(ACTIVATE) snakefmt --check Snakefile workflow/rules
 	$(ACTIVATE) snakemake --lint
-	$(ACTIVATE) pytest
+	$(ACTIVATE) OMP_NUM_THREADS=1 pytest
 
 # Timings of the library's own hot paths.
 benchmark: $(INSTALLED)
 	$(ACTIVATE) pytest tests/benchmarks
 
-# Trains the mini zoo's weights anew.
+# Trains the mini zoo's weights again.
 zoo: $(INSTALLED)
 	$(ACTIVATE) snakemake --cores $(CORES) zoo
 
-# Removes what the workflow made; results/reference is not made by it.
+# Removes what the workflow made. results/reference is kept, as the workflow does not make it.
 clean:
 	[ ! -d results ] || find results -mindepth 1 -maxdepth 1 ! -name reference ! -name 'README*' -exec rm -rf {} +
 

@@ -15,18 +15,20 @@ pathvars:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/published.smk"
+include: "workflow/rules/training.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/plans.smk"
 include: "workflow/rules/sampling.smk"
+include: "workflow/rules/quality.smk"
+include: "workflow/rules/results.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/claims.smk"
-include: "workflow/rules/weights.smk"
-include: "workflow/rules/zoo.smk"
 
 
 rule all:
     default_target: True
     input:
-        rules.tables.input,
+        rules.tables.output,
         rules.figures.input,
         rules.text_tables.output,
         "<results>/notebooks/curves.ipynb",

@@ -13,17 +13,29 @@ from morse.files import DamagedFile, write_atomically
 
 
 def read_state(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The file's tensors, whose names and shapes are those of ``like``."""
+    """The tensors of a weights file, with the names and shapes of ``like``.
+
+    Raises:
+        DamagedFile: for a file that cannot be read or belongs to another network.
+    """
     try:
         state = load_file(path)
     except (SafetensorError, OSError) as error:
         raise DamagedFile(f"weights {path} cannot be read ({error}); restore or remake the file") from error
     shapes = {name: tuple(value.shape) for name, value in like.items()}
-    if wrong := sorted(name for name in {*state, *shapes} if name not in state or shapes.get(name) != tuple(state[name].shape)):
-        raise DamagedFile(f"weights {path} belong to another network: {wrong[0]} and {len(wrong) - 1} more do not fit; check the card")
+    if wrong := sorted(
+        name for name in {*state, *shapes} if name not in state or shapes.get(name) != tuple(state[name].shape)
+    ):
+        raise DamagedFile(
+            f"weights {path} belong to another network: {wrong[0]} and {len(wrong) - 1} more do not fit; check the card"
+        )
     return state
 
 
 def write_state(state: Mapping[str, Tensor], path: Path, **metadata: str) -> None:
+    """Writes tensors and metadata as a safetensors file, whole or not at all.
+
+    Equal tensors give equal bytes.
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
     write_atomically(lambda temporary: save_file(tensors, temporary, metadata), path)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, and are the ones that their hashes name."""
+"""Reading and writing files: each is whole or absent, and has the hash that it should have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from numpy.lib.npyio import NpzFile
 
 
 class DamagedFile(RuntimeError):
-    """A file that is missing, unreadable, or not the one that its hash names."""
+    """Raised for a file that is missing, unreadable, or of another SHA-256 than expected."""
 
 
 def sha256(path: Path | str) -> str:
@@ -24,29 +24,36 @@ def sha256(path: Path | str) -> str:
 
 
 def require(path: Path | str, expected: str | None = None, what: str = "file") -> Path:
-    """The path, once it exists and has the SHA-256 ``expected`` (unchecked where None).
+    """The path of a file that exists and has the SHA-256 ``expected``; None: any.
+
+    Args:
+        what: what the error message calls the file.
 
     Raises:
-        DamagedFile: one line that names the file and the mend.
+        DamagedFile: one line that names the file and the remedy.
     """
     path = Path(path)
     if not path.is_file():
         raise DamagedFile(f"{what} {path} is missing; restore it from the repository, or make it again with its rule")
     if expected is not None and (found := sha256(path)) != expected:
-        raise DamagedFile(f"{what} {path} is damaged: sha256 {found[:12]}..., expected {expected[:12]}...; restore or remake it")
+        raise DamagedFile(
+            f"{what} {path} is damaged: sha256 {found[:12]}..., expected {expected[:12]}...; restore or remake it"
+        )
     return path
 
 
 @contextmanager
-def open_npz(path: Path | str, what: str, mend: str, expected: str | None = None) -> Iterator[NpzFile]:
-    """The .npz file's arrays; whatever goes wrong while they are read and put to use tells of a damaged file.
+def open_npz(path: Path | str, what: str, remedy: str, expected: str | None = None) -> Iterator[NpzFile]:
+    """The arrays of an .npz file, as a context manager.
+
+    Any error while they are read or used is raised as DamagedFile.
 
     Args:
-        what, mend: of the message "{what} {path} is damaged (...); {mend}".
-        expected: its SHA-256; unchecked where None.
+        what, remedy: of the message "{what} {path} is damaged (...); {remedy}".
+        expected: its SHA-256; unchecked if None.
 
     Raises:
-        DamagedFile: one line that names the file and the mend.
+        DamagedFile: one line that names the file and the remedy.
     """
     path = require(path, expected, what)
     try:
@@ -54,11 +61,14 @@ def open_npz(path: Path | str, what: str, mend: str, expected: str | None = None
             yield file
     except Exception as error:  # NumPy, zipfile and zlib raise some ten types for damaged bytes
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise DamagedFile(f"{what} {path} is damaged ({reason}); {mend}") from error
+        raise DamagedFile(f"{what} {path} is damaged ({reason}); {remedy}") from error
 
 
 def write_npz(path: Path | str, compress: bool = False, **arrays: Any) -> None:
-    """Writes arrays as an .npz file, in their order, whole or not at all; :func:`open_npz` reads it."""
+    """Writes arrays as an .npz file, in their order, whole or not at all.
+
+    :func:`open_npz` reads it.
+    """
     save = np.savez_compressed if compress else np.savez
 
     def write(temporary: Path) -> None:
@@ -69,7 +79,10 @@ def write_npz(path: Path | str, compress: bool = False, **arrays: Any) -> None:
 
 
 def write_atomically(write: Callable[[Path], None], path: Path) -> None:
-    """Calls ``write`` with a temporary path beside ``path`` and renames it, so that ``path`` is whole or absent."""
+    """Writes a file whole or not at all.
+
+    ``write`` gets a temporary path beside ``path``; then that file is renamed to ``path``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.partial")
     try:
@@ -79,19 +92,19 @@ def write_atomically(write: Callable[[Path], None], path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(text: str, path: str) -> None:
+def write_text(text: str, path: Path | str) -> None:
     """Writes text, whole or not at all."""
-    write_atomically(lambda temporary: temporary.write_text(text), Path(path))
+    write_atomically(lambda temporary: temporary.write_text(text, encoding="utf-8"), Path(path))
 
 
-def write_json(content: Any, path: str) -> None:
+def write_json(content: Any, path: Path | str) -> None:
     """Writes JSON, whole or not at all."""
     write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", path)
 
 
-def read_json(path: str) -> Any:
-    """Reads JSON; a damaged file is one line."""
+def read_json(path: Path | str) -> Any:
+    """Reads JSON. Raises DamagedFile, one line, for a file that cannot be read."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
         raise DamagedFile(f"{path} is damaged ({error}); delete it and run again") from error

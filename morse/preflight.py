@@ -1,93 +1,90 @@
-"""What a configuration asks for against what there is, checked while the workflow is read and before anything runs.
+"""All checks before anything runs: does what a configuration asks for exist and fit together?
 
-Each fault would otherwise show when a job starts, perhaps hours later. Nothing here loads a network.
+Without them each error would show when a job starts, perhaps hours later. Snakemake must not be
+left to find it: after an unknown key in an input function it silently reuses stale results. Nothing
+here loads a network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from morse.experiments.axes import METHODS
-from morse.methods.plans import MIN_MORSE_BUDGET, POLICIES, morse_plan
+from morse.experiments.axes import Run
+from morse.experiments.cards import Card, Cards, method_view, resource, searches
+from morse.methods import METHODS
 from morse.published import INCEPTION, require_present
-from morse.quality.extractors import DIMENSIONS
-from morse.quality.metrics import SECOND_OPINION, least_images
+from morse.quality.extractors import EXTRACTORS
+from morse.quality.metrics import FRECHET, METRICS, require_metrics
 from morse.registry import UnknownName, require_known, unknown
 from morse.samplers import make_sampler
-from morse.samplers.base import Sampler
-from morse.schedules.noise import DiscreteSchedule, make_schedule
+from morse.schedules.noise import DiscreteSchedule
+from morse.schedules.presets import make_schedule
 
 Config = Mapping[str, Any]
-Cards = Mapping[str, Mapping[str, Mapping[str, Any]]]
-Nodes = Sequence[Mapping[str, Any]]
+Runs = Sequence[Run]
 
 
-def preflight(config: Config, cards: Cards, chosen: Nodes, resource: Callable[[str], str], published: bool = True) -> None:
-    """Checks all that schemas and :func:`morse.preflight.check` cannot.
+def preflight(config: Config, cards: Cards, runs: Runs, published: bool = True) -> None:
+    """Checks all that the schemas cannot check.
 
     Args:
         config: the configuration, valid by its schema.
-        cards: "model", "task" and "sampler" -> name -> card.
-        chosen: the nodes.
-        resource: a card's path -> the file's.
-        published: whether others' published weights must be there, where an extractor needs them.
+        cards: of :func:`morse.experiments.cards.read_cards`.
+        runs: of :func:`morse.experiments.axes.runs_of`.
+        published: whether the published weights that extractors need must be present.
 
     Raises:
-        ValueError: one line that names the key, the value and the mend.
-        DamagedFile: where published weights are absent.
+        ValueError: one line that names the key, the value and the remedy.
+        DamagedFile: if published weights are absent.
     """
+    for run in runs:
+        if problem := _problem(run, cards):
+            raise ValueError(f"configuration: {problem}")
     _check_execution(config)
-    for task in _tasks(chosen):
-        kinds = [extractor["kind"] for extractor in _extractors(config, cards, task)]
-        require_known(f"feature extractor of {task}", kinds, DIMENSIONS)
-        for kind in kinds:
-            if published and kind in INCEPTION:
-                require_present(INCEPTION[kind])
-    for file, what in _files(config, cards, chosen):
-        if not Path(resource(file)).is_file():
-            mend = "restore it from the repository, or take it out of the experiments and run `snakemake zoo`"
-            raise ValueError(f"{what}: {file} is missing; {mend}")
-    _check_counts(config, cards, chosen)
-    _check_auto(config, cards, chosen)
-    _check_samplers(config, cards, chosen)
+    _check_extractors(cards, runs, published)
+    for file, what in _files(cards, runs):
+        if not resource(file).is_file():
+            remedy = "restore it from the repository, or take it out of the experiments and run `snakemake zoo`"
+            raise ValueError(f"{what}: {file} is missing; {remedy}")
+    _check_counts(config, cards, runs)
+    _check_fine_calls(config, cards, runs)
+    for run in runs:
+        _check_calls(config, cards, run)
 
 
-def _tasks(chosen: Nodes) -> list[str]:
-    return sorted({node["task"] for node in chosen})
+def time_of(model: Card) -> str:
+    """The time of the noise schedule in a model's card: "discrete" or "continuous"."""
+    return "discrete" if isinstance(make_schedule(model["schedule"]), DiscreteSchedule) else "continuous"
 
 
-def _extractors(config: Config, cards: Cards, task: str) -> list[Mapping[str, Any]]:
-    """The settings of all extractors that judge a task's images, the one that counts first."""
-    card = cards["task"][task]
-    if SECOND_OPINION not in config["quality"]["metrics"]:
-        return [card["extractor"]]
-    if SECOND_OPINION not in card:
-        fault = f"config/tasks/{task}.yaml names no extractor for it; add one, or leave the metric out"
-        raise ValueError(f"configuration: quality: metrics: {SECOND_OPINION}: {fault}")
-    return [card["extractor"], card[SECOND_OPINION]]
-
-
-def _files(config: Config, cards: Cards, chosen: Nodes) -> Iterable[tuple[str, str]]:
-    """What the nodes load, and what it is. A damaged file shows when its hash is checked, on loading."""
-    for node in chosen:
-        model = cards["model"][node["model"]]
-        yield model["dash"]["file"], f"Dash of {node['model']}"
-        if node["method"] == "morse":
-            if model["dot"]["source"] == "shipped":
-                yield model["dot"]["file"], f"Dot of {node['model']}"
-            trained_on = model["dot"]["training"]["data"]  # also what Dot explains is measured on its test split
-            require_known(f"task in model {node['model']}: dot: training: data", [trained_on], cards["task"])
-            yield cards["task"][trained_on]["data"]["file"], f"data of {trained_on}"
-    for task in _tasks(chosen):
-        card = cards["task"][task]
-        yield card["data"]["file"], f"data of {task}"
-        if shipped := card["reference"].get("statistics"):
-            yield shipped["file"], f"reference statistics of {task}"
-        for extractor in _extractors(config, cards, task):
-            if "weights" in extractor:
-                yield extractor["weights"]["file"], f"extractor of {task}"
+def _problem(run: Run, cards: Cards) -> str | None:
+    """What is wrong with a run's names or their combination; None if nothing is."""
+    for kind, known in {
+        "model": cards["model"],
+        "task": cards["task"],
+        "sampler": cards["sampler"],
+        "method": METHODS,
+    }.items():
+        if run[kind] not in known:
+            return unknown(kind, run[kind], known)
+    model, task = cards["model"][run["model"]], cards["task"][run["task"]]
+    if run["task"] not in model["tasks"]:
+        return f"model {run['model']!r} is not for task {run['task']!r}; its tasks: {', '.join(model['tasks'])}"
+    if (made := model["unet"]["sample_size"]) != (size := task["data"]["size"]):
+        return f"model {run['model']!r} makes images of {made}, task {run['task']!r} has {size}"
+    try:
+        needs, has = cards["sampler"][run["sampler"]].get("time"), time_of(model)
+    except (UnknownName, TypeError, ValueError) as error:
+        return f"model {run['model']!r}: schedule: {error}"
+    if needs not in (None, has):
+        return (
+            f"sampler {run['sampler']!r} is for {needs} time, model {run['model']!r} has {has} time; "
+            "use another sampler"
+        )
+    if run["budget"] < (least := METHODS[run["method"]].least_budget):
+        return f"budget {run['budget']} is too small for {run['method']}; use {least} LSD or more"
+    return None
 
 
 def _check_execution(config: Config) -> None:
@@ -96,91 +93,97 @@ def _check_execution(config: Config) -> None:
         raise ValueError("configuration: execution: cuda-graphs needs a GPU; set device: cuda, or another execution")
 
 
-def _check_counts(config: Config, cards: Cards, chosen: Nodes) -> None:
+def _tasks(runs: Runs) -> list[str]:
+    return sorted({run["task"] for run in runs})
+
+
+def _check_extractors(cards: Cards, runs: Runs, published: bool) -> None:
+    for task in _tasks(runs):
+        names = cards["task"][task]["extractors"]
+        require_known(f"extractor of task {task}", names, cards["extractor"])
+        for name in names:
+            kind = cards["extractor"][name]["kind"]
+            require_known(f"kind of extractor {name}", [kind], EXTRACTORS)
+            if published and kind in INCEPTION:
+                require_present(INCEPTION[kind])
+
+
+def _files(cards: Cards, runs: Runs) -> Iterable[tuple[str, str]]:
+    """Files that the runs load, each with what it is.
+
+    Hashes are checked later, on loading, which finds damaged files.
+    """
+    for run in runs:
+        model = cards["model"][run["model"]]
+        yield model["dash"]["file"], f"Dash of {run['model']}"
+        if "dot" in METHODS[run["method"]].networks:
+            if model["dot"]["source"] == "shipped":
+                yield model["dot"]["file"], f"Dot of {run['model']}"
+            trained_on = model["dot"]["training"]["data"]  # needed too: what Dot explains is measured on its test split
+            require_known(f"task in model {run['model']}: dot: training: data", [trained_on], cards["task"])
+            yield cards["task"][trained_on]["data"]["file"], f"data of {trained_on}"
+    for task in _tasks(runs):
+        card = cards["task"][task]
+        yield card["data"]["file"], f"data of {task}"
+        for extractor in card["extractors"]:
+            if shipped := (card["reference"].get("statistics") or {}).get(extractor):
+                yield shipped["file"], f"reference statistics of {task}"
+            if "weights" in cards["extractor"][extractor]:
+                yield cards["extractor"][extractor]["weights"]["file"], f"extractor {extractor}"
+
+
+def _check_counts(config: Config, cards: Cards, runs: Runs) -> None:
     images, shards, groups = config["images"], config["shards"], config["quality"]["groups"]
-    if images < max(shards, 2 * groups):
+    if images < max(shards, METRICS[FRECHET].least_images(0, groups)):
         raise ValueError(f"configuration: images: {images} are fewer than shards, or than twice quality: groups")
+    require_metrics(config["quality"]["metrics"])
     for name in config["quality"]["metrics"]:
-        for task in _tasks(chosen):
-            needed = least_images(name, DIMENSIONS[cards["task"][task]["extractor"]["kind"]])
-            if images < needed:
-                raise ValueError(f"configuration: quality: metrics: {name} needs {needed} images of {task}, not {images}")
+        for task in _tasks(runs):
+            first = cards["extractor"][cards["task"][task]["extractors"][0]]
+            if images < (needed := METRICS[name].least_images(first["dimension"], groups)):
+                raise ValueError(
+                    f"configuration: quality: metrics: {name} needs {needed} images of {task}, not {images}"
+                )
     if config["grid_images"] > images // shards:
         raise ValueError(f"configuration: grid_images: {config['grid_images']} are more than the first shard has")
 
 
-def _check_auto(config: Config, cards: Cards, chosen: Nodes) -> None:
-    """The fine run that plans are compared with must be finer than all of them."""
-    if config["morse"]["policy"] != "auto":
+def _check_fine_calls(config: Config, cards: Cards, runs: Runs) -> None:
+    """The fine run must have at least twice the calls of any plan that is compared with it."""
+    needs = []
+    for run in runs:
+        if searches(config, run["method"]):
+            most = {"policy": "paper", "paper": {"dot_share": max(config[run["method"]]["auto"]["shares"])}}
+            longest = METHODS[run["method"]].plan(run["budget"], _ratio(cards, run), most).nfe
+            needs.append((2 * max(longest, run["budget"]), run["budget"], run["method"]))
+    needed, budget, method = max(needs, default=(0, 0, ""))
+    if needed > (has := config[method]["auto"]["fine_calls"] if needs else 0):
+        raise ValueError(
+            f"configuration: {method}: auto: fine_calls: {has} are too few for {budget} LSD; use {needed} or more"
+        )
+
+
+def _ratio(cards: Cards, run: Run) -> float:
+    return cards["model"][run["model"]]["dot"]["ratio"]
+
+
+def _check_calls(config: Config, cards: Cards, run: Run) -> None:
+    """The sampler's options must be valid, and its grid must allow the calls of the run."""
+    method, budget, ratio = METHODS[run["method"]], run["budget"], _ratio(cards, run)
+    if not searches(config, run["method"]):
+        _check_sampler(cards, run, method.plan(budget, ratio, method_view(config, run["method"])).nfe)
         return
-    auto, needs = config["morse"]["auto"], []
-    for node in chosen:
-        if node["method"] == "morse":
-            plan = morse_plan(node["budget"], cards["model"][node["model"]]["dot"]["ratio"], max(auto["shares"]))
-            needs.append((2 * max(len(plan.dash), node["budget"]), node["budget"]))
-    needed, budget = max(needs, default=(0, 0))
-    if auto["fine_calls"] < needed:
-        fault = f"{auto['fine_calls']} are too few for {budget} LSD; use {needed} or more"
-        raise ValueError(f"configuration: morse: auto: fine_calls: {fault}")
+    settings = config[run["method"]]
+    if _check_sampler(cards, run, settings["auto"]["fine_calls"]):  # stochastic, so there is no search
+        _check_sampler(cards, run, method.plan(budget, ratio, {"policy": "paper", "paper": settings["paper"]}).nfe)
 
 
-def _check_samplers(config: Config, cards: Cards, chosen: Nodes) -> None:
-    """Options must be the sampler's, and its grid must have as many calls as each run makes, the fine run of ``auto`` too."""
-    policy, morse = config["morse"]["policy"], config["morse"]
-    for node in chosen:
-        budget, ratio = node["budget"], cards["model"][node["model"]]["dot"]["ratio"]
-        if node["method"] == "baseline":
-            _sampler(cards, node, budget)
-        elif policy in POLICIES:
-            _sampler(cards, node, len(POLICIES[policy](budget, ratio, **morse[policy]).dash))
-        elif _sampler(cards, node, morse["auto"]["fine_calls"]).stochastic:  # it follows the paper
-            _sampler(cards, node, len(morse_plan(budget, ratio, **morse["paper"]).dash))
-
-
-def _sampler(cards: Cards, node: Mapping[str, Any], calls: int) -> Sampler:
+def _check_sampler(cards: Cards, run: Run, calls: int) -> bool:
+    """Makes the run's sampler; returns whether it is stochastic."""
+    schedule = make_schedule(cards["model"][run["model"]]["schedule"])
     try:
-        return make_sampler(cards["sampler"][node["sampler"]], make_schedule(cards["model"][node["model"]]["schedule"]), calls)
+        return make_sampler(cards["sampler"][run["sampler"]], schedule, calls).stochastic
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"configuration: sampler {node['sampler']!r} with {calls} calls of {node['model']}: {error}") from error
-
-
-def time_of(model: Mapping[str, Any]) -> str:
-    """Whether a model's card has a schedule of "discrete" or "continuous" time."""
-    return "discrete" if isinstance(make_schedule(model["schedule"]), DiscreteSchedule) else "continuous"
-
-
-def check(chosen: Iterable[Mapping[str, Any]], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> None:
-    """Checks that all that nodes name exists and fits together.
-
-    Snakemake must not be left to find out: an unknown key inside an input function makes it reuse stale results silently.
-
-    Args:
-        chosen: the nodes.
-        cards: "model", "task" and "sampler" -> name -> card.
-
-    Raises:
-        ValueError: one line that names the value and the nearest known one.
-    """
-    for node in chosen:
-        if fault := _fault(node, cards):
-            raise ValueError(f"configuration: {fault}")
-
-
-def _fault(node: Mapping[str, Any], cards: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str | None:
-    for kind, known in {**cards, "method": METHODS}.items():
-        if node[kind] not in known:
-            return unknown(kind, node[kind], known)
-    model, task = cards["model"][node["model"]], cards["task"][node["task"]]
-    if node["task"] not in model["tasks"]:
-        return f"model {node['model']!r} is not for task {node['task']!r}; its tasks: {', '.join(model['tasks'])}"
-    if (made := model["unet"]["sample_size"]) != (size := task["data"]["size"]):
-        return f"model {node['model']!r} makes images of {made}, task {node['task']!r} has {size}"
-    try:
-        needs, has = cards["sampler"][node["sampler"]].get("time"), time_of(model)
-    except (UnknownName, TypeError, ValueError) as error:
-        return f"model {node['model']!r}: schedule: {error}"
-    if needs not in (None, has):
-        return f"sampler {node['sampler']!r} is for {needs} time, model {node['model']!r} has {has} time; use another sampler"
-    if node["method"] == "morse" and node["budget"] < MIN_MORSE_BUDGET:
-        return f"budget {node['budget']} is too small for Morse; use {MIN_MORSE_BUDGET} LSD or more"
-    return None
+        raise ValueError(
+            f"configuration: sampler {run['sampler']!r} with {calls} calls of {run['model']}: {error}"
+        ) from error

@@ -1,4 +1,4 @@
-"""What made a number: commit, code, versions, device."""
+"""Provenance of a result: commit, code, package versions, device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent
 
 
 def code_hash() -> str:
-    """Twelve hexadecimal digits of the library's own source files."""
+    """Hash of the library's own source files: twelve hexadecimal digits."""
     digest = hashlib.sha256()
     for path in sorted(ROOT.rglob("*.py")):
         digest.update(str(path.relative_to(ROOT)).encode() + b"\0" + path.read_bytes() + b"\0")
@@ -25,10 +25,12 @@ def code_hash() -> str:
 
 def _git(*arguments: str) -> str | None:
     try:
-        made = subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True)
+        done = subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return None
-    return made.stdout.strip()
+    return done.stdout.strip()
 
 
 def usable_cores() -> int:
@@ -37,7 +39,11 @@ def usable_cores() -> int:
 
 
 def processor(cores: int | None = None) -> str:
-    """The processor's name and the number of ``cores`` that are used of it; None: all that this process may use."""
+    """The processor's name and how many of its cores are used.
+
+    Args:
+        cores: that number; None: all that this process may use.
+    """
     name = platform.processor() or platform.machine()
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -45,6 +51,18 @@ def processor(cores: int | None = None) -> str:
     except OSError:
         pass  # not Linux
     return f"{name}, {cores or usable_cores()} cores"
+
+
+def processor_flags() -> frozenset[str]:
+    """The instruction sets that Linux names for the first processor, such as "avx512_bf16".
+
+    Empty on other systems.
+    """
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), []))
 
 
 def _version(package: str) -> str | None:
@@ -56,10 +74,13 @@ def _version(package: str) -> str | None:
 
 @cache
 def provenance(device: str | None = None) -> dict[str, Any]:
-    """A record of the process: ``commit`` (None outside of git), ``dirty``, ``code``, ``versions``, ``python``, ``device``.
+    """A record of this process.
+
+    Its keys are ``commit`` (None outside of git), ``dirty``, ``code``, ``versions``, ``python`` and
+    ``device``.
 
     Args:
-        device: name of the accelerator that computed; the processor's where None.
+        device: name of the accelerator that computed; None: the processor's name.
     """
     return {
         "commit": _git("rev-parse", "HEAD"),

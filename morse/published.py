@@ -1,4 +1,7 @@
-"""Published weights that runs load and never download: where they lie, where they come from, and the one step that fetches them."""
+"""Published weights: their folder, their addresses, and the one step that fetches them.
+
+Runs load these files and never download them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ DEFAULT_DIRECTORY = "weights"
 
 @dataclass(frozen=True)
 class Published:
-    """A file that others publish."""
+    """A file that others publish, with its address and SHA-256."""
 
     file: str
     url: str
@@ -36,44 +39,55 @@ _PYTORCH = Published(
     "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
 )
 INCEPTION = {"inception": _TORCHSCRIPT, "inception-clean": _TORCHSCRIPT, "inception-legacy-pytorch": _PYTORCH}
-"""Extractor -> the weights it loads. Their names and addresses are those in clean-fid."""
+"""Kind of extractor -> the weights that it loads. Names and addresses are those in clean-fid."""
 PUBLISHED = {weights.file: weights for weights in INCEPTION.values()}
 
 
 def directory() -> Path:
-    """The folder of published weights: the environment variable :data:`VARIABLE`, else ``weights`` where the process runs."""
+    """The folder of published weights.
+
+    It is the environment variable :data:`VARIABLE`, or else ``weights`` in the working directory.
+    """
     return Path(os.environ.get(VARIABLE) or DEFAULT_DIRECTORY)
 
 
 def require_present(weights: Published) -> Path:
-    """The path of published weights on this machine, once it exists; :func:`require_published` looks into it.
+    """The path of published weights, if the file exists.
+
+    :func:`require_published` also checks its hash.
 
     Raises:
-        DamagedFile: one line that names the file, the folder and the mend.
+        DamagedFile: one line that names the file, the folder and the remedy.
     """
     path = directory() / weights.file
     if not path.is_file():
-        place = f"{VARIABLE} is {directory()}" if os.environ.get(VARIABLE) else f"{VARIABLE} is not set, so {directory()}/ was searched"
-        raise DamagedFile(f"weights {weights.file} are missing ({place}); {_mend(weights)}")
+        place = (
+            f"{VARIABLE} is {directory()}"
+            if os.environ.get(VARIABLE)
+            else f"{VARIABLE} is not set, so {directory()}/ was searched"
+        )
+        raise DamagedFile(f"weights {weights.file} are missing ({place}); {_remedy(weights)}")
     return path
 
 
-def _mend(weights: Published) -> str:
+def _remedy(weights: Published) -> str:
     return f"run `snakemake --cores 1 published_weights`, or get {weights.url}"
 
 
 def require_published(weights: Published, expected: str) -> Path:
-    """The path of published weights on this machine, once its SHA-256 is right.
+    """The path of published weights, if the file has the right SHA-256.
 
     Args:
-        expected: the SHA-256 it must have, as a rule the published one.
+        expected: the SHA-256 that it must have, as a rule the published one.
 
     Raises:
-        DamagedFile: one line that names the file, the folder and the mend.
+        DamagedFile: one line that names the file, the folder and the remedy.
     """
     path = require_present(weights)
     if (found := sha256(path)) != expected:
-        raise DamagedFile(f"weights {path} have sha256 {found}, expected {expected}; delete them and {_mend(weights)}")
+        raise DamagedFile(
+            f"weights {path} have sha256 {found}, expected {expected}; delete them and {_remedy(weights)}"
+        )
     return path
 
 
@@ -91,7 +105,9 @@ def fetch(weights: Published, path: Path) -> None:
                 with tqdm.wrapattr(source, "read", total=size, desc=weights.file, mininterval=2) as counted:
                     shutil.copyfileobj(counted, target, 1 << 20)
         except OSError as error:  # URLError is one
-            raise DamagedFile(f"weights {weights.file} cannot be fetched ({error}); put {weights.url} at {path} by hand") from error
+            raise DamagedFile(
+                f"weights {weights.file} cannot be fetched ({error}); put {weights.url} at {path} by hand"
+            ) from error
         if (found := sha256(temporary)) != weights.sha256:
             raise DamagedFile(f"{weights.url} gives sha256 {found}, not {weights.sha256}; nothing was written")
 

@@ -1,7 +1,7 @@
-"""Names in configuration files to Python objects, imported only when they are asked for.
+"""Registries: names in configuration files -> Python objects, imported when they are asked for.
 
-An entry is the string ``"module:attribute"``, so that looking a name up costs nothing for the entries that
-are not used: a statistics job never imports diffusers because a Dash family is registered.
+An entry is the string ``"module:attribute"``, so entries that are not used cost nothing. For
+example, a job of statistics does not import diffusers because a Dash family is registered.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:
-    """Raises ValueError, :func:`unknown`'s line, for the first of the names that is not known."""
+    """Raises ValueError, with the line of :func:`unknown`, for the first name that is not known."""
     known = list(known)
     for name in names:
         if name not in known:
@@ -29,17 +29,23 @@ def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None
 
 
 class UnknownName(KeyError):
-    """Raised for a name without an entry; prints as one line, without KeyError's quotes."""
+    """Raised for a name without an entry. It prints as one line, without KeyError's quotes."""
 
     def __str__(self) -> str:
         return str(self.args[0])
+
+
+def resolve(target: str) -> Any:
+    """The object that ``"module:attribute"`` names, imported now."""
+    module, attribute = target.split(":")
+    return getattr(import_module(module), attribute)
 
 
 class Registry:
     """A table from a name to ``"module:attribute"``.
 
     Args:
-        kind: what the names stand for, as the error message says it ("sampler", "extractor", ...).
+        kind: what an entry is, in the words of error messages ("sampler", "extractor", ...).
     """
 
     def __init__(self, kind: str, entries: dict[str, str] | None = None):
@@ -47,15 +53,18 @@ class Registry:
         self._entries = dict(entries or {})
 
     def add(self, name: str, target: str) -> None:
-        """Adds ``name``. Raises ValueError if it stands for something else already."""
+        """Adds an entry. Raises ValueError if the name has another target already."""
         if self._entries.setdefault(name, target) != target:
             raise ValueError(f"{self.kind} {name!r} is {self._entries[name]!r} already, not {target!r}")
 
     def __getitem__(self, name: str) -> Any:
         if name not in self._entries:
             raise UnknownName(unknown(self.kind, name, self._entries))
-        module, attribute = self._entries[name].split(":")
-        return getattr(import_module(module), attribute)
+        return resolve(self._entries[name])
+
+    def target(self, name: str) -> str:
+        """The ``"module:attribute"`` of a name."""
+        return self._entries[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)

@@ -1,4 +1,4 @@
-"""Seeded generators: one for each thing that is drawn, so that nothing depends on the order of work."""
+"""Seeded generators: one for each thing that is drawn, so that the order of work has no effect."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import torch
 def generator(*key: int, device: torch.device | str = "cpu") -> torch.Generator:
     """A generator seeded by the whole numbers of ``key``, for example (run seed, image index).
 
-    Keys of one length that differ give independent streams (NumPy's SeedSequence hashes them); a longer key that only adds
-    zeros at the end is the same key.
+    Different keys of the same length give independent streams: NumPy's SeedSequence hashes them. A
+    key with zeros added at its end is the same key.
     """
     seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0])
     return torch.Generator(device).manual_seed(seed)

@@ -1,11 +1,11 @@
-"""What several tests share: the linear schedule, and a Dash in closed form whose probability flow is known exactly."""
+"""What several tests share: the linear schedule, and Dash in closed form with its exact flow."""
 
 import hypothesis
 import pytest
 import torch
 
 from morse.dash.analytic import GaussianDash, MixtureDash
-from morse.schedules.noise import linear
+from morse.schedules.presets import linear
 
 # The same examples in every run, however slow the machine.
 hypothesis.settings.register_profile("suite", derandomize=True, deadline=None)
@@ -20,7 +20,10 @@ def schedule():
 @pytest.fixture(scope="session")
 def gaussian(schedule):
     """Pixels (1, 4, 4) of many means and variances."""
-    mean, variance = torch.linspace(-0.5, 0.5, 16, dtype=torch.float64), torch.linspace(0.05, 0.6, 16, dtype=torch.float64)
+    mean, variance = (
+        torch.linspace(-0.5, 0.5, 16, dtype=torch.float64),
+        torch.linspace(0.05, 0.6, 16, dtype=torch.float64),
+    )
     return GaussianDash(schedule, mean.view(1, 4, 4), variance.flip(0).view(1, 4, 4))
 
 

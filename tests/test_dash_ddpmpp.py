@@ -1,4 +1,4 @@
-"""The DDPM++ family: the published networks' sizes, and where it differs from UNet2DModel's own blocks."""
+"""The DDPM++ family: published networks' sizes, and where it differs from UNet2DModel's blocks."""
 
 import math
 
@@ -11,7 +11,13 @@ from networks import tiny_vp_dash
 from morse.dash.ddpmpp import NoAttention, build_unet
 from morse.schedules.noise import VPSDE
 
-CIFAR10 = {"sample_size": 32, "channels": 3, "block_out_channels": [128, 256, 256, 256], "attention_levels": [1], "dropout": 0.1}
+CIFAR10 = {
+    "sample_size": 32,
+    "channels": 3,
+    "block_out_channels": [128, 256, 256, 256],
+    "attention_levels": [1],
+    "dropout": 0.1,
+}
 
 
 def published(layers):
@@ -32,8 +38,8 @@ def test_every_residual_sum_is_divided():
     assert {m.rescale_output_factor for m in network.modules() if isinstance(m, Attention)} == {math.sqrt(2)}
 
 
-def test_attention_stands_where_the_authors_have_it():
-    """After each block on the way down at 16 x 16, in the middle, and after the last block on the way up at 16 x 16."""
+def test_attention_is_where_the_authors_have_it():
+    """In the middle, and at 16 x 16 after each block on the way down and the last on the way up."""
     network = published(4)
     found = [name for name, module in network.named_modules() if isinstance(module, Attention)]
     down = [f"down_blocks.1.attentions.{i}" for i in range(4)]
@@ -48,7 +54,7 @@ def test_blocks_that_change_the_resolution_have_a_shortcut_of_their_own():
     assert all(m.conv_shortcut.weight.shape == (m.out_channels, m.in_channels, 1, 1) for m in changing)
 
 
-def test_it_takes_real_labels_and_single_images():
+def test_it_takes_real_timesteps_and_single_images():
     dash = tiny_vp_dash()
     x = torch.randn(3, 1, 16, 16, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([0.999, 33.3, 999.0])

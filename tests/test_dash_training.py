@@ -67,7 +67,9 @@ def test_a_predictor_that_knows_the_image_has_no_loss_in_continuous_time():
     images, schedule = np.repeat(tiny_images(1), 4, axis=0), VPSDE()
 
     def solve(x_t, t, return_dict):
-        alpha, sigma = (torch.tensor([f(v) for v in t.tolist()])[:, None, None, None] for f in (schedule.alpha, schedule.sigma))
+        alpha, sigma = (
+            torch.tensor([f(v) for v in t.tolist()])[:, None, None, None] for f in (schedule.alpha, schedule.sigma)
+        )
         return ((x_t - alpha * to_network(images[:1])) / sigma,)
 
     assert dash_loss(solve, schedule, images, 64, flip=False)(0, generator(0)) < 1e-6
@@ -98,8 +100,12 @@ def test_classifier_loss_is_cross_entropy_with_the_labels_of_the_batch():
         return 50 * torch.stack([-x.mean((1, 2, 3)), x.mean((1, 2, 3))], dim=1)
 
     assert classifier_loss(right, images, labels, 32)(0, generator(0)) < 1e-6
-    assert classifier_loss(lambda x: -right(x), images, labels, 32)(0, generator(0)).item() == pytest.approx(100, rel=1e-3)
-    assert classifier_loss(lambda x: 0 * right(x), images, labels, 32)(0, generator(0)).item() == pytest.approx(np.log(2))
+    assert classifier_loss(lambda x: -right(x), images, labels, 32)(0, generator(0)).item() == pytest.approx(
+        100, rel=1e-3
+    )
+    assert classifier_loss(lambda x: 0 * right(x), images, labels, 32)(0, generator(0)).item() == pytest.approx(
+        np.log(2)
+    )
 
 
 def test_classifier_images_are_shifted_by_two_pixels_at_most():

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
-from morse.data.archive import load_split, write_dataset
+from morse.data.archive import load_split, read_split, write_dataset
+from morse.experiments.cards import read_card
 from morse.files import DamagedFile, sha256
 
 ROOT = Path(__file__).parents[1]
@@ -25,21 +25,21 @@ def file(tmp_path):
 
 
 def test_a_round_trip_keeps_every_pixel_and_label(file):
-    split = load_split(file, "test", 6)
+    split = read_split(file, "test", 6)
     assert np.array_equal(split.images, images_of(3, 6, 6)[:, None])
     assert split.labels.tolist() == [7, 8, 9]
     assert (split.images.dtype, split.labels.dtype, split.images.shape) == (np.uint8, np.uint8, (3, 1, 6, 6))
-    assert len(load_split(file, "train", 6).images) == 5
+    assert len(read_split(file, "train", 6).images) == 5
 
 
 def test_colour_images_keep_their_channels(tmp_path):
     images = images_of(4, 3, 8, 8)
     write_dataset(tmp_path / "c.npz", {"train": (images, np.zeros(4))})
-    assert np.array_equal(load_split(tmp_path / "c.npz", "train", 8).images, images)
+    assert np.array_equal(read_split(tmp_path / "c.npz", "train", 8).images, images)
 
 
 def test_the_margin_is_zero_on_all_sides(file):
-    images = load_split(file, "test", 10).images
+    images = read_split(file, "test", 10).images
     assert images.shape == (3, 1, 10, 10)
     assert np.array_equal(images[:, 0, 2:8, 2:8], images_of(3, 6, 6))
     images[:, :, 2:8, 2:8] = 0
@@ -47,9 +47,9 @@ def test_the_margin_is_zero_on_all_sides(file):
 
 
 def test_identity_names_data_split_and_size(file):
-    names = {load_split(file, split, size).identity for split in ("train", "test") for size in (6, 8)}
+    names = {read_split(file, split, size).identity for split in ("train", "test") for size in (6, 8)}
     assert len(names) == 4 and f"shapes/{sha256(file)}/test/8x8/zero-padded" in names
-    assert load_split(file, "test", 8, sha256(file)).identity in names
+    assert read_split(file, "test", 8, sha256(file)).identity in names
 
 
 def test_equal_data_give_equal_bytes(file, tmp_path):
@@ -61,18 +61,18 @@ def test_equal_data_give_equal_bytes(file, tmp_path):
 @pytest.mark.parametrize("size", [4, 7])
 def test_images_that_do_not_fit_raise_one_line(file, size):
     with pytest.raises(ValueError, match=rf"images of \(6, 6\) in .*shapes\.npz cannot be centred in {size} x {size}"):
-        load_split(file, "test", size)
+        read_split(file, "test", size)
 
 
 def test_images_that_are_not_square_raise(tmp_path):
     write_dataset(tmp_path / "c.npz", {"train": (images_of(4, 6, 8), np.zeros(4))})
     with pytest.raises(ValueError, match="cannot be centred"):
-        load_split(tmp_path / "c.npz", "train", 8)
+        read_split(tmp_path / "c.npz", "train", 8)
 
 
 def damaged(path, message, split="test", expected=None):
     with pytest.raises(DamagedFile, match=message) as error:
-        load_split(path, split, 6, expected)
+        read_split(path, split, 6, expected)
     assert "\n" not in str(error.value) and str(path) in str(error.value)
 
 
@@ -82,7 +82,7 @@ def test_a_missing_file_or_split_is_named(file):
 
 
 def test_an_altered_file_is_named(file):
-    load_split(file, "test", 6, sha256(file))
+    read_split(file, "test", 6, sha256(file))
     damaged(file, "is damaged: sha256 .*expected abababababab", expected="ab" * 32)
 
 
@@ -105,12 +105,15 @@ def test_an_array_in_place_of_an_archive_is_named(tmp_path):
 
 @pytest.fixture(scope="module")
 def fashion():
-    settings = yaml.safe_load((ROOT / "config/tasks/fashion-mnist.yaml").read_text())["data"]
-    return {split: load_split(ROOT / settings["file"], split, settings["size"], settings["sha256"]) for split in ("train", "test")}
+    data = read_card("task", "fashion-mnist")["data"]
+    return {split: load_split(data, split) for split in ("train", "test")}
 
 
 def test_shipped_fashion_mnist_is_whole(fashion):
-    assert {split: data.images.shape for split, data in fashion.items()} == {"train": (60000, 1, 32, 32), "test": (10000, 1, 32, 32)}
+    assert {split: data.images.shape for split, data in fashion.items()} == {
+        "train": (60000, 1, 32, 32),
+        "test": (10000, 1, 32, 32),
+    }
     for data, of_a_class in ((fashion["train"], 6000), (fashion["test"], 1000)):
         assert np.bincount(data.labels).tolist() == [of_a_class] * 10
         assert data.images[:, 0, 2:30, 2:30].any((1, 2)).all()

@@ -9,12 +9,13 @@ from networks import tiny_dash, tiny_images
 
 from morse.data.batches import draw_batch
 from morse.dot.chains import ChainSettings, ChainSource, draw_chain_times
-from morse.dot.explained import explained_residual
+from morse.dot.explained import GAP_PARTS, edges_of, explain, explained_residual
 from morse.dot.lora import attach_lora
 from morse.dot.network import Dot, ResidualScale
 from morse.dot.training import calibrate_scale, dot_loss
 from morse.samplers.ddim import ddim_step
-from morse.schedules.noise import VPSDE, linear
+from morse.schedules.noise import VPSDE
+from morse.schedules.presets import linear
 from morse.seeds import generator
 from morse.training.loop import TrainSettings, train
 
@@ -48,6 +49,11 @@ def zero():
     return StubDot(lambda x_s, x_t, eps_s, s, t: torch.zeros_like(eps_s))
 
 
+def explained(dot, source, draws):
+    """The map and the value, with the edges of the schedule."""
+    return explained_residual(dot, source, 0, draws, *edges_of(source.dash.schedule))
+
+
 @pytest.mark.parametrize("settings", [{"points": 6}, {"points": 2, "min_calls": 1.0, "max_calls": 1.0}])
 def test_times_descend_within_the_schedule(settings):
     settings = ChainSettings(chains=2000, **settings)
@@ -66,12 +72,15 @@ def test_chains_of_continuous_time_end_at_its_end():
 
 
 def test_chains_start_anywhere_and_span_what_the_settings_say():
-    times = draw_chain_times(ChainSettings(chains=5000, points=30, min_calls=4.0, max_calls=25.0), linear(), generator(0))
+    times = draw_chain_times(
+        ChainSettings(chains=5000, points=30, min_calls=4.0, max_calls=25.0), linear(), generator(0)
+    )
     assert times[0].mean() == pytest.approx(999 / 2, rel=0.05)
     span = times[0] - times[-1]
     assert span.max() < 1000 / 4 and span.max() > 0.9 * 1000 / 4
     late = span[times[0] > 250]
-    # log-uniform between 40 and 250, and the last of 29 uniform points at 29/30 of it: median 29/30 sqrt(40 250) = 97
+    # log-uniform between 40 and 250, and the last of 29 uniform points at 29/30 of it:
+    # median 29/30 sqrt(40 250) = 97
     assert late.median() == pytest.approx(97, rel=0.08)
 
 
@@ -109,11 +118,13 @@ def test_estimates_are_dash_s_at_their_own_samples(dash):
 
 
 def test_neighbours_are_one_ddim_step_apart(dash, monkeypatch):
-    labels = torch.tensor([[900.0, 500.0], [610.0, 499.0], [33.0, 0.0]])
-    monkeypatch.setattr("morse.dot.chains.draw_chain_times", lambda *_: labels)
+    times = torch.tensor([[900.0, 500.0], [610.0, 499.0], [33.0, 0.0]])
+    monkeypatch.setattr("morse.dot.chains.draw_chain_times", lambda *_: times)
     pairs = source_of(dash, points=3, chains=2).draw(generator(0))
     points = {}
-    for x_s, eps_s, s, x_t, t in zip(pairs.x_s, pairs.eps_s, pairs.s.tolist(), pairs.x_t, pairs.t.tolist(), strict=True):
+    for x_s, eps_s, s, x_t, t in zip(
+        pairs.x_s, pairs.eps_s, pairs.s.tolist(), pairs.x_t, pairs.t.tolist(), strict=True
+    ):
         points[s], points[t] = (x_s, eps_s), points.get(t, (x_t, None))
     for s, t in ((900.0, 610.0), (610.0, 33.0), (500.0, 499.0), (499.0, 0.0)):
         expected = ddim_step(dash.schedule, *points[s], s, t)
@@ -146,13 +157,13 @@ def test_the_same_generator_draws_the_same_pairs(dash):
 def test_a_perfect_dot_has_no_loss_and_explains_all(dash):
     source, dot = source_of(dash), perfect(dash)
     assert dot_loss(dot, source, 0)(0, generator(0)) < 1e-8
-    cells, value = explained_residual(dot, source, seed=0, draws=4)
+    cells, value = explained(dot, source, draws=4)
     assert value == pytest.approx(1, abs=1e-6)
     assert np.nanmax(np.abs(cells - 1)) < 1e-3
 
 
 def test_a_zero_dot_explains_exactly_nothing(dash):
-    cells, value = explained_residual(zero(), source_of(dash), seed=0, draws=4)
+    cells, value = explained(zero(), source_of(dash), draws=4)
     assert value == 0.0
     assert cells.shape == (10, 8) and (cells[~np.isnan(cells)] == 0).all()
     assert np.isnan(cells).any() and not np.isnan(cells).all()  # some cells had no pair
@@ -160,15 +171,40 @@ def test_a_zero_dot_explains_exactly_nothing(dash):
 
 def test_half_of_the_residual_explains_three_quarters(dash):
     dot = StubDot(lambda x_s, x_t, eps_s, s, t: (dash(x_t, t) - eps_s) / 2)
-    assert explained_residual(dot, source_of(dash), seed=0, draws=2)[1] == pytest.approx(0.75, abs=1e-5)
+    assert explained(dot, source_of(dash), draws=2)[1] == pytest.approx(0.75, abs=1e-5)
 
 
 def test_the_value_counts_pairs_outside_of_the_cells(dash):
     source = source_of(dash, min_calls=1.0, max_calls=1.0)
-    dot = StubDot(lambda x_s, x_t, eps_s, s, t: torch.where((s - t > 100)[:, None, None, None], dash(x_t, t) - eps_s, 0.0))
-    cells, value = explained_residual(dot, source, 0, 4, gap_edges=(0, 100))
+    dot = StubDot(
+        lambda x_s, x_t, eps_s, s, t: torch.where((s - t > 100)[:, None, None, None], dash(x_t, t) - eps_s, 0.0)
+    )
+    cells, value = explained_residual(dot, source, 0, 4, edges_of(dash.schedule)[0], [0, 100])
     assert (cells[~np.isnan(cells)] == 0).all()
     assert value > 0.5
+
+
+@pytest.mark.parametrize("schedule", [linear(), VPSDE()], ids=["discrete", "vp"])
+def test_edges_are_parts_of_all_timesteps(schedule):
+    s_edges, gap_edges = edges_of(schedule)
+    assert s_edges == [100.0 * tenth for tenth in range(11)]
+    assert gap_edges == [0.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 500.0]
+
+
+def test_edges_of_a_shorter_schedule_are_the_same_parts_of_it():
+    s_edges, gap_edges = edges_of(linear(200))
+    assert (s_edges[1], s_edges[-1]) == (20.0, 200.0)
+    assert gap_edges == [200 * part for part in GAP_PARTS]
+
+
+def test_the_map_is_of_images_as_they_are(dash):
+    """Chains are as in training, but no image is mirrored."""
+    chain, dot = {"chains": 3, "points": 4, "flip": True}, StubDot(lambda x_s, x_t, eps_s, s, t: 0.1 * x_t)
+    cells, value, *edges = explain(dash, dot, tiny_images(), chain, draws=2)
+    expected, total = explained(dot, source_of(dash, flip=False), draws=2)
+    np.testing.assert_array_equal(cells, expected)
+    assert value == total != explained(dot, source_of(dash, flip=True), draws=2)[1]
+    assert tuple(edges) == edges_of(dash.schedule)
 
 
 def test_the_loss_without_scale_is_the_mean_square(dash):
@@ -233,7 +269,7 @@ def test_calibration_and_measure_draw_other_pairs_than_training(dash):
     source = source_of(dash)
     source.draw = lambda rng: (keys.append(rng.initial_seed()), ChainSource.draw(source, rng))[1]
     calibrate_scale(ResidualScale(1000), source, seed=0, draws=2)
-    explained_residual(zero(), source, seed=0, draws=2)
+    explained(zero(), source, draws=2)
     loss = dot_loss(zero(), source, 0)
     for step in range(3):
         loss(step, generator(0))
@@ -246,8 +282,9 @@ def test_training_lowers_the_loss(dash):
     attach_lora(dot, 4)
     calibrate_scale(dot.scale, source, seed=0, draws=12)
     before = {name: value.clone() for name, value in dash.network.state_dict().items()}
-    train(dot, dot_loss(dot, source, 0), TrainSettings(steps=40, learning_rate=5e-3, warmup=5, ema_decay=0.8))
-    value = explained_residual(dot, source, seed=0, draws=8)[1]
+    settings = TrainSettings(steps=40, learning_rate=5e-3, warmup=5, ema_decay=0.8, precision="float32")
+    train(dot, dot_loss(dot, source, 0), settings)
+    value = explained(dot, source, draws=8)[1]
     assert value > 0.1
     assert all(torch.equal(value, before[name]) for name, value in dash.network.state_dict().items())
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from networks import dot_inputs, tiny_card, tiny_images
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from morse.dash import training as dash_training
@@ -19,9 +20,10 @@ from morse.dash.training import train_dash
 from morse.data.archive import Split
 from morse.data.pixels import to_network
 from morse.dot import training as dot_training
-from morse.dot.loading import adapted_dot, load_dot, prepare_dot
+from morse.dot.loading import adapted_dot, load_dot, own_parameters, prepare_dot
 from morse.dot.lora import merge_lora, own_state
 from morse.dot.training import train_dot
+from morse.experiments.cards import read_card
 from morse.files import DamagedFile, sha256
 from morse.quality.extractors.fashion_classifier import SmallClassifier, train_classifier
 
@@ -29,26 +31,32 @@ CARD = tiny_card()
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The folder of a whole training: dash, dot, prepared (all .safetensors), and what the trainings returned."""
+def zoo(tmp_path_factory):
+    """The folder of a whole training: dash, dot and prepared (.safetensors), and the records."""
     folder = tmp_path_factory.mktemp("zoo")
     images = tiny_images()
     dash = train_dash(CARD, images, folder / "dash.safetensors")
     dot = train_dot(CARD, folder / "dash.safetensors", images, folder / "dot.safetensors")
-    prepare_dot(CARD, folder / "dash.safetensors", folder / "dot.safetensors", folder / "prepared.safetensors", dot["sha256"])
-    (folder / "made.json").write_text(json.dumps({"dash": dash, "dot": dot}))
+    trained = load_dash(CARD, folder / "dash.safetensors")
+    prepare_dot(CARD, trained, folder / "prepared.safetensors", folder / "dot.safetensors", dot["sha256"])
+    (folder / "records.json").write_text(json.dumps({"dash": dash, "dot": dot}))
     return folder
 
 
 @pytest.fixture
-def copied(made, tmp_path):
+def copied(zoo, tmp_path):
     """A copy of the folder that a test may damage."""
-    return shutil.copytree(made, tmp_path / "copied")
+    return shutil.copytree(zoo, tmp_path / "copied")
 
 
 def load(folder):
     dash = load_dash(CARD, folder / "dash.safetensors")
     return dash, load_dot(CARD, dash, folder / "prepared.safetensors")
+
+
+def metadata_of(path):
+    with safe_open(path, "pt") as file:
+        return file.metadata()
 
 
 def damaged(message, call, *arguments):
@@ -58,54 +66,54 @@ def damaged(message, call, *arguments):
     assert "\n" not in str(error.value)
 
 
-def test_trainings_say_what_they_made(made):
-    for name, records in json.loads((made / "made.json").read_text()).items():
-        assert records["sha256"] == sha256(made / f"{name}.safetensors")
-        assert records["steps"] == 6 and records["loss"] > 0 and records["seconds"] > 0
-        assert records["recipe"]["train"]["seed"] == 0
-    assert {path.suffix for path in made.iterdir()} == {".safetensors", ".json"}  # no resume point is left
+def test_trainings_say_what_they_did(zoo):
+    for name, record in json.loads((zoo / "records.json").read_text()).items():
+        assert record["sha256"] == sha256(zoo / f"{name}.safetensors")
+        assert record["steps"] == 6 and record["loss"] > 0 and record["seconds"] > 0
+        assert record["recipe"]["train"]["seed"] == 0 and record["precision"] == "float32"
+    assert {path.suffix for path in zoo.iterdir()} == {".safetensors", ".json"}  # no resume point is left
 
 
-def test_training_changes_weights(made):
+def test_training_changes_weights(zoo):
     torch.manual_seed(CARD["training"]["train"]["seed"])
-    start, end = build_dash(CARD).network.state_dict(), load_file(made / "dash.safetensors")
+    start, end = build_dash(CARD).network.state_dict(), load_file(zoo / "dash.safetensors")
     assert set(start) == set(end)
     assert all(not torch.equal(start[name], end[name]) for name in start if name.endswith("weight"))
 
 
-def test_a_second_training_gives_the_same_bytes(made, tmp_path):
+def test_a_second_training_gives_the_same_bytes(zoo, tmp_path):
     torch.manual_seed(99)  # the outcome depends on the recipe's seed, not on what ran before
     train_dash(CARD, tiny_images(), tmp_path / "dash.safetensors")
     torch.manual_seed(99)
     train_dot(CARD, tmp_path / "dash.safetensors", tiny_images(), tmp_path / "dot.safetensors")
     for name in ("dash", "dot"):
-        assert sha256(tmp_path / f"{name}.safetensors") == sha256(made / f"{name}.safetensors")
+        assert sha256(tmp_path / f"{name}.safetensors") == sha256(zoo / f"{name}.safetensors")
 
 
-def test_loaded_weights_are_the_file_s_and_frozen(made):
-    dash, dot = load(made)
+def test_loaded_weights_are_the_file_s_and_frozen(zoo):
+    dash, dot = load(zoo)
     for network, name in ((dash.network, "dash"), (dot, "prepared")):
-        written = load_file(made / f"{name}.safetensors")
+        written = load_file(zoo / f"{name}.safetensors")
         assert set(written) == set(network.state_dict())
         assert all(torch.equal(value, network.state_dict()[key]) for key, value in written.items())
         assert not network.training and not any(p.requires_grad for p in network.parameters())
 
 
-def test_on_a_cpu_convolutions_have_their_channels_last(made):
-    dash, dot = load(made)
+def test_on_a_cpu_convolutions_have_their_channels_last(zoo):
+    dash, dot = load(zoo)
     for network in (dash.network, dot):
         kernels = [m.weight for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
         assert all(kernel.is_contiguous(memory_format=torch.channels_last) for kernel in kernels) and kernels
     fresh = build_dash(CARD)
-    fresh.network.load_state_dict(load_file(made / "dash.safetensors"))
+    fresh.network.load_state_dict(load_file(zoo / "dash.safetensors"))
     x, t = dot_inputs()[1], dot_inputs()[4]
     with torch.inference_mode():
         torch.testing.assert_close(dash(x, t), fresh(x, t), rtol=1e-4, atol=1e-5)
 
 
-def test_dot_s_file_has_its_own_weights_only_and_they_restore_it(made):
-    dash, prepared = load(made)
-    dot, state = adapted_dot(CARD, dash), load_file(made / "dot.safetensors")
+def test_dot_s_file_has_its_own_weights_only_and_they_restore_it(zoo):
+    dash, prepared = load(zoo)
+    dot, state = adapted_dot(CARD, dash), load_file(zoo / "dot.safetensors")
     assert set(state) == set(own_state(dot))
     dot.load_state_dict(state, strict=False)
     with torch.inference_mode():
@@ -117,15 +125,93 @@ def test_dot_s_file_has_its_own_weights_only_and_they_restore_it(made):
     assert residual.abs().max() > 0 and not torch.equal(dot.scale.table, torch.ones(10, 10))
 
 
-def test_without_normalisation_the_scale_stays_one(made, tmp_path):
-    card = tiny_card(dot={"training": {"chain": {"chains": 2, "normalise": False}, "train": CARD["dot"]["training"]["train"]}})
-    train_dot(card, made / "dash.safetensors", tiny_images(), tmp_path / "dot.safetensors")
+def test_a_trained_file_loads_as_its_prepared_one(zoo):
+    """LoRA is merged on loading: the same bits, and frozen likewise."""
+    dash, prepared = load(zoo)
+    dot = load_dot(CARD, dash, zoo / "dot.safetensors")
+    assert set(dot.state_dict()) == set(prepared.state_dict())
+    assert all(torch.equal(value, prepared.state_dict()[name]) for name, value in dot.state_dict().items())
+    assert not dot.training and not any(p.requires_grad for p in dot.parameters())
+    with torch.inference_mode():
+        assert torch.equal(dot(*dot_inputs()), prepared(*dot_inputs()))
+
+
+def test_loading_a_dot_leaves_its_dash_as_it_was(zoo):
+    dash, written = load_dash(CARD, zoo / "dash.safetensors"), load_file(zoo / "dash.safetensors")
+    for name in ("dot", "prepared"):
+        load_dot(CARD, dash, zoo / f"{name}.safetensors")
+        assert set(dash.network.state_dict()) == set(written)
+        assert all(torch.equal(value, written[key]) for key, value in dash.network.state_dict().items())
+
+
+def test_a_loaded_dash_knows_the_hash_of_its_weights(zoo):
+    path = zoo / "dash.safetensors"
+    assert load_dash(CARD, path).weights == load_dash(CARD, path, sha256(path)).weights == sha256(path)
+    assert build_dash(CARD).weights == ""
+
+
+def test_a_loaded_dot_knows_the_nominal_ratio_of_its_card(zoo):
+    dash, prepared = load_dash(CARD, zoo / "dash.safetensors"), zoo / "prepared.safetensors"
+    assert load_dot(CARD, dash, prepared).ratio == 5.0
+    assert load_dot(tiny_card(dot={"ratio": 7.5}), dash, prepared).ratio == 7.5
+
+
+def with_files(zoo, name):
+    """The card with the files of the folder, Dot's being the one of that name."""
+    dash, dot = (
+        {"file": str(zoo / f"{part}.safetensors"), "sha256": sha256(zoo / f"{part}.safetensors")}
+        for part in ("dash", name)
+    )
+    return tiny_card(dot=dot) | {"dash": dash}
+
+
+@pytest.mark.parametrize("name", ["dot", "prepared"])
+def test_a_card_s_own_files_are_loaded_and_checked(copied, name):
+    card = with_files(copied, name)
+    dash = load_dash(card)
+    assert dash.weights == card["dash"]["sha256"]
+    with torch.inference_mode():
+        assert torch.equal(load_dot(card, dash)(*dot_inputs()), load(copied)[1](*dot_inputs()))
+    path = copied / f"{name}.safetensors"
+    save_file({key: value * 1.5 for key, value in load_file(path).items()}, path, metadata_of(path))
+    damaged(rf"Dot weights {path} is damaged: sha256", load_dot, card, dash)
+    change_weights(copied / "dash.safetensors")
+    damaged(r"Dash weights .*dash\.safetensors is damaged: sha256", load_dash, card)
+
+
+def test_a_card_without_a_file_of_dot_is_one_line(zoo):
+    with pytest.raises(ValueError, match="the model's card names no file of Dot; train one") as error:
+        load_dot(CARD, load_dash(CARD, zoo / "dash.safetensors"))
+    assert "\n" not in str(error.value)
+
+
+def test_models_are_loaded_by_name():
+    dash = load_dash("cifar10-vp-mini")
+    card = read_card("model", "cifar10-vp-mini")
+    assert (dash.weights, dash.shape) == (card["dash"]["sha256"], (1, 32, 32))
+    assert load_dot("cifar10-vp-mini", dash).ratio == card["dot"]["ratio"]
+
+
+def test_an_unknown_model_is_one_line_with_the_nearest_name():
+    for call in (load_dash, lambda name: load_dot(name, build_dash(CARD))):
+        with pytest.raises(ValueError, match="^unknown model 'cifar10-vp-mimi'; did you mean 'cifar10-vp-mini'\\?$"):
+            call("cifar10-vp-mimi")
+
+
+def test_own_parameters_are_those_that_training_changes(zoo):
+    state = load_file(zoo / "dot.safetensors")
+    assert own_parameters(CARD) == sum(value.numel() for name, value in state.items() if name != "scale.table")
+
+
+def test_without_normalisation_the_scale_stays_one(zoo, tmp_path):
+    card = tiny_card(dot={"training": {**CARD["dot"]["training"], "chain": {"chains": 2, "normalise": False}}})
+    train_dot(card, zoo / "dash.safetensors", tiny_images(), tmp_path / "dot.safetensors")
     assert torch.equal(load_file(tmp_path / "dot.safetensors")["scale.table"], torch.ones(10, 10))
 
 
 @contextmanager
 def killed(monkeypatch, module, name):
-    """The next loss made by ``module.name`` raises at step 5, one step after a resume point."""
+    """The next loss of ``module.name`` raises at step 5, one step after a resume point."""
     make = getattr(module, name)
 
     def loss_of(*arguments):
@@ -149,12 +235,12 @@ def interrupted_dot(monkeypatch, folder):
     assert (folder / "again.resume").exists() and not (folder / "again.safetensors").exists()
 
 
-def test_a_killed_training_of_dash_ends_the_same(made, tmp_path, monkeypatch):
+def test_a_killed_training_of_dash_ends_the_same(zoo, tmp_path, monkeypatch):
     with killed(monkeypatch, dash_training, "dash_loss"), pytest.raises(KeyboardInterrupt):
         train_dash(CARD, tiny_images(), tmp_path / "dash.safetensors")
     assert (tmp_path / "dash.resume").exists()
     train_dash(CARD, tiny_images(), tmp_path / "dash.safetensors")
-    assert sha256(tmp_path / "dash.safetensors") == sha256(made / "dash.safetensors")
+    assert sha256(tmp_path / "dash.safetensors") == sha256(zoo / "dash.safetensors")
 
 
 def test_a_killed_training_of_dot_ends_the_same(copied, monkeypatch):
@@ -181,13 +267,17 @@ def change_weights(path):
     save_file({name: value * 1.5 for name, value in load_file(path).items()}, path)
 
 
-def test_a_file_s_hash_is_checked(made):
-    path = made / "dash.safetensors"
+def test_a_file_s_hash_is_checked(zoo):
+    path = zoo / "dash.safetensors"
     load_dash(CARD, path, sha256(path))
     damaged(r"Dash weights .*dash\.safetensors is damaged: sha256 .*expected 00000", load_dash, CARD, path, "0" * 64)
-    arguments = (made / "dash.safetensors", made / "dot.safetensors", made / "new.safetensors", "0" * 64)
+    arguments = (load_dash(CARD, path), zoo / "new.safetensors", zoo / "dot.safetensors", "0" * 64)
     damaged(r"Dot weights .*dot\.safetensors is damaged", prepare_dot, CARD, *arguments)
-    assert not (made / "new.safetensors").exists()
+    assert not (zoo / "new.safetensors").exists()
+    for name in ("dot", "prepared"):
+        path = zoo / f"{name}.safetensors"
+        load_dot(CARD, arguments[0], path, sha256(path))
+        damaged(rf"Dot weights .*{name}\.safetensors is damaged", load_dot, CARD, arguments[0], path, "0" * 64)
 
 
 def uses(folder):
@@ -195,8 +285,8 @@ def uses(folder):
     dash, dot, prepared = (folder / f"{name}.safetensors" for name in ("dash", "dot", "prepared"))
     return {
         dash: lambda: load_dash(CARD, dash),
-        dot: lambda: prepare_dot(CARD, dash, dot, folder / "new.safetensors"),
-        prepared: lambda: load_dot(CARD, build_dash(CARD), prepared),
+        dot: lambda: prepare_dot(CARD, load_dash(CARD, dash), folder / "new.safetensors", dot),
+        prepared: lambda: load_dot(CARD, load_dash(CARD, dash), prepared),
     }
 
 
@@ -219,39 +309,61 @@ def test_a_truncated_file_is_named(copied):
 
 def test_weights_of_another_network_are_named(copied):
     for path, use in uses(copied).items():
-        state = load_file(path)
+        state, metadata = load_file(path), metadata_of(path)
         name = sorted(state)[0]
         less = {key: value for key, value in state.items() if key != name}
         for other in (less, state | {"a": torch.zeros(1)}, state | {name: torch.zeros(3, 3)}):
-            save_file(other, path, {"made_for": json.dumps({"dash": sha256(copied / "dash.safetensors")})} if path.stem == "dot" else None)
+            save_file(other, path, metadata)
             damaged(f"weights {path} belong to another network: (a|{name}) and 0 more do not fit; check the card", use)
-        save_file(state, path)
+        save_file(state, path, metadata)
 
 
 def test_a_dot_of_another_dash_is_refused(copied):
-    dash, dot, output = (copied / f"{name}.safetensors" for name in ("dash", "dot", "new"))
+    dash, dot, prepared, output = (copied / f"{name}.safetensors" for name in ("dash", "dot", "prepared", "new"))
     change_weights(dash)
-    damaged(rf"{dot} were trained on Dash [0-9a-f]{{12}}\.\.\., not {sha256(dash)[:12]}\.\.\.", prepare_dot, CARD, dash, dot, output)
-    save_file(load_file(dot), dot)
-    damaged(rf"{dot} were trained on Dash None", prepare_dot, CARD, dash, dot, output)
+    other = load_dash(CARD, dash)
+    trained_on = rf"were trained on Dash [0-9a-f]{{12}}\.\.\., not {sha256(dash)[:12]}\.\.\."
+    damaged(f"{dot} {trained_on}", prepare_dot, CARD, other, output, dot)
+    damaged(f"{dot} {trained_on}", load_dot, CARD, other, dot)
+    damaged(f"{prepared} {trained_on}", load_dot, CARD, other, prepared)
+    for path in (dot, prepared):
+        save_file(load_file(path), path)  # without what it says of its Dash
+        damaged(f"{path} were trained on Dash None", load_dot, CARD, other, path)
     assert not output.exists()
+
+
+def test_a_dot_is_refused_by_random_weights(zoo):
+    for name in ("dot", "prepared"):
+        path = zoo / f"{name}.safetensors"
+        damaged(
+            rf"{path} were trained on Dash [0-9a-f]{{12}}\.\.\., not random weights",
+            load_dot,
+            CARD,
+            build_dash(CARD),
+            path,
+        )
 
 
 def test_a_dot_of_another_form_is_refused(copied):
     """Its tensors have the same shapes."""
     dash, dot, output = (copied / f"{name}.safetensors" for name in ("dash", "dot", "new"))
     plain = tiny_card(dot={**CARD["dot"], "preconditioned": False})
-    damaged("are of a Dot with preconditioned=True, not preconditioned=False; mend the card", prepare_dot, plain, dash, dot, output)
+    message = "are of a Dot with preconditioned=True, not preconditioned=False; correct the card"
+    damaged(message, prepare_dot, plain, load_dash(plain, dash), output, dot)
+    damaged(message, load_dot, plain, load_dash(plain, dash), dot)
     assert not output.exists()
 
 
 def test_the_classifier_learns_and_its_file_restores_it(tmp_path):
     rng = np.random.default_rng(0)
     labels = np.arange(24, dtype=np.uint8) % 2
-    data = Split(rng.integers(0, 50, (24, 1, 32, 32), dtype=np.uint8) + 200 * labels[:, None, None, None], labels, "shades")
-    recipe = {"batch_size": 16, "train": {"steps": 12, "learning_rate": 0.003, "warmup": 1, "ema_decay": 0.5, "seed": 0}}
-    made = train_classifier(recipe, data, data, tmp_path / "weights.safetensors")
-    assert made["accuracy"] == 1.0 and made["recipe"] == recipe and made["sha256"] == sha256(tmp_path / "weights.safetensors")
+    images = rng.integers(0, 50, (24, 1, 32, 32), dtype=np.uint8) + 200 * labels[:, None, None, None]
+    data = Split(images, labels, "shades")
+    train = {"steps": 12, "learning_rate": 0.003, "warmup": 1, "ema_decay": 0.5, "seed": 0, "precision": "float32"}
+    recipe = {"batch_size": 16, "train": train}
+    record = train_classifier(recipe, data, data, tmp_path / "weights.safetensors")
+    assert record["accuracy"] == 1.0 and record["recipe"] == recipe
+    assert record["sha256"] == sha256(tmp_path / "weights.safetensors")
     network = SmallClassifier()
     network.load_state_dict(load_file(tmp_path / "weights.safetensors"))
     with torch.inference_mode():
@@ -270,7 +382,7 @@ def test_an_unknown_family_or_schedule_is_named():
         build_dash(CARD | {"schedule": {"name": "linera"}})
 
 
-def test_loading_for_sampling_imports_no_peft(made, tmp_path):
+def test_loading_for_sampling_imports_no_peft(zoo, tmp_path):
     (tmp_path / "card.json").write_text(json.dumps(CARD))
     code = f"""
 import json, sys
@@ -280,8 +392,8 @@ import morse.dash.loading, morse.dot.loading
 heavy = {{"peft", "torchvision", "transformers", "accelerate", "scipy", "snakemake", "matplotlib", "torch._dynamo"}}
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 card = json.load(open({str(tmp_path / "card.json")!r}))
-dash = morse.dash.loading.load_dash(card, {str(made / "dash.safetensors")!r})
-morse.dot.loading.load_dot(card, dash, {str(made / "prepared.safetensors")!r})
+dash = morse.dash.loading.load_dash(card, {str(zoo / "dash.safetensors")!r})
+morse.dot.loading.load_dot(card, dash, {str(zoo / "prepared.safetensors")!r})
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
     found = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)

@@ -13,11 +13,12 @@ from morse.dot.chains import ChainSettings, ChainSource
 from morse.dot.lora import attach_lora, inference_dot, merge_lora, own_state
 from morse.dot.network import SHARED_BLOCKS, Dot, ResidualScale, share
 from morse.methods.morse import Morse
-from morse.methods.plans import morse_plan
+from morse.methods.plans import paper_plan
 from morse.samplers import make_sampler
-from morse.sampling.loop import sample
+from morse.sampling.loop import sample_shard
 from morse.schedules.levels import NoiseLevels
-from morse.schedules.noise import VPSDE, linear
+from morse.schedules.noise import VPSDE
+from morse.schedules.presets import linear
 from morse.seeds import generator
 
 
@@ -66,7 +67,7 @@ def test_preconditioned_layers_see_the_clean_estimate(dash):
 
 @pytest.mark.parametrize(("schedule", "within"), [(linear(), 2e-6), (VPSDE(), 1e-4)], ids=["discrete", "vp"])
 def test_noise_levels_are_the_schedule_s(schedule, within):
-    times = torch.tensor([schedule.first, 1.28, 17.0, 499.5, 998.75, 999.0])
+    times = torch.tensor([schedule.t_min, 1.28, 17.0, 499.5, 998.75, 999.0])
     alpha, sigma = NoiseLevels(schedule)(times)
     assert alpha.shape == sigma.shape == (6, 1, 1, 1)
     for i, t in enumerate(times.tolist()):
@@ -87,14 +88,21 @@ def test_dash_is_frozen_and_all_of_dot_s_own_is_trained(dash):
     assert not any(parameter.requires_grad for parameter in dash.network.parameters())
     for name, parameter in dot.named_parameters():
         assert parameter.requires_grad == (parameter.data_ptr() not in of_dash), name
-    layers = [m for b in SHARED_BLOCKS for m in dash.network.get_submodule(b).modules() if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)]
+    layers = [
+        m
+        for b in SHARED_BLOCKS
+        for m in dash.network.get_submodule(b).modules()
+        if isinstance(m, torch.nn.Conv2d | torch.nn.Linear)
+    ]
     assert sum("lora_A" in name for name, _ in dot.named_parameters()) == len(layers) > 20
 
 
 def test_every_trained_parameter_gets_a_gradient(dash):
     dot = trained(adapted(dash))
     dot(*dot_inputs()).square().sum().backward()
-    assert [name for name, p in dot.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())] == []
+    assert [
+        name for name, p in dot.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())
+    ] == []
 
 
 def test_dash_is_unchanged_bit_for_bit(dash):
@@ -134,7 +142,7 @@ def test_merging_lora_keeps_the_output(dash):
     with torch.no_grad():
         unmerged = dot(*inputs)
         merged = merge_lora(dot)(*inputs)
-        assert torch.equal(dot(*inputs), unmerged)  # merging made a copy
+        assert torch.equal(dot(*inputs), unmerged)  # merging copied it
         for name, parameter in dot.named_parameters():
             if "lora_B" in name:
                 parameter.zero_()
@@ -181,7 +189,10 @@ def test_any_unet_and_any_m(unet, channels):
 
 def test_dot_speaks_of_the_noise_alone_where_dash_tells_a_variance(dash):
     """A network of twice the image's channels, as those of improved DDPM."""
-    config = {key: dash.network.config[key] for key in ("sample_size", "block_out_channels", "layers_per_block", "norm_num_groups")}
+    config = {
+        key: dash.network.config[key]
+        for key in ("sample_size", "block_out_channels", "layers_per_block", "norm_num_groups")
+    }
     blocks = {"down_block_types": ("DownBlock2D", "AttnDownBlock2D"), "up_block_types": ("AttnUpBlock2D", "UpBlock2D")}
     network = UNet2DModel(in_channels=1, out_channels=2, attention_head_dim=None, **blocks, **config).eval()
     shake(network)
@@ -191,11 +202,11 @@ def test_dot_speaks_of_the_noise_alone_where_dash_tells_a_variance(dash):
     assert dot(x_s, x_t, varied(x_s, s)[:, :1], s, t).shape == x_t.shape
     pairs = ChainSource(varied, tiny_images(), ChainSettings(chains=2, points=3)).draw(generator(0))
     assert pairs.eps_s.shape == pairs.x_s.shape
-    plan = morse_plan(4, 3.0, 0.5)
+    plan = paper_plan(4, 3.0, 0.5)
     for options in ({"kind": "ddim", "options": {}}, {"kind": "ddpm", "options": {"variance": "learned_range"}}):
-        sampler = make_sampler(options, dash.schedule, len(plan.dash))
-        shard = sample(Morse(varied, dot, plan), sampler, varied.shape, 0, 0, 2, 2)
-        assert shard.images.shape == (2, 1, 16, 16) and shard.plan == plan.letters
+        sampler = make_sampler(options, dash.schedule, plan.nfe)
+        shard = sample_shard(Morse(varied, dot, plan), sampler, varied.shape, 0, 0, 2, 2)
+        assert shard.images.shape == (2, 1, 16, 16) and shard.letters == plan.letters
 
 
 @pytest.mark.parametrize("layers", [1, 2])
@@ -230,7 +241,9 @@ def test_images_of_a_batch_do_not_mix(dash):
 @pytest.mark.parametrize(("height", "width"), [(12, 16), (16, 20)])
 def test_images_that_do_not_halve_evenly_raise_one_line(dash, height, width):
     x = torch.zeros(1, 1, height, width)
-    with pytest.raises(ValueError, match=rf"halves images 3 times: \({height}, {width}\) is not divisible by 8") as error:
+    with pytest.raises(
+        ValueError, match=rf"halves images 3 times: \({height}, {width}\) is not divisible by 8"
+    ) as error:
         Dot(dash.network, (4, 8), dash.schedule)(x, x, x, torch.tensor([9.0]), torch.tensor([1.0]))
     assert "\n" not in str(error.value)
 
@@ -301,7 +314,7 @@ def test_scale_multiplies_dot_s_output(dash):
         torch.testing.assert_close(residual, factor[:, None, None, None] * dot(*inputs))
 
 
-def test_half_of_the_pair_s_time_labels_are_dash_s(dash):
+def test_half_of_the_pair_s_embedding_is_dash_s(dash):
     dot = Dot(dash.network, (4, 8), dash.schedule)
     s, t = torch.tensor([600.0, 20.0]), torch.tensor([500.0, 3.0])
     features = dot.trunk.time_proj(torch.stack([t, s]))

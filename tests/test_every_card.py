@@ -1,30 +1,131 @@
-"""The shipped twins: what holds for any network must hold for these."""
+"""Every card in config/: valid, short, and of files and names that exist."""
 
-from pathlib import Path
+import re
 
 import numpy as np
 import pytest
-import yaml
 
 from morse.dash.loading import load_dash
-from morse.dot.loading import load_dot, prepare_dot
+from morse.dot.loading import load_dot
+from morse.experiments.cards import KINDS, ROOT, complete_model, names, read_card, resource, schema
+from morse.experiments.schema import read_yaml, validate
 from morse.methods.morse import Morse
-from morse.methods.plans import morse_plan
+from morse.methods.plans import paper_plan
+from morse.preflight import time_of
+from morse.quality.extractors import EXTRACTORS
+from morse.samplers import make_sampler
 from morse.samplers.ddim import DDIM
-from morse.sampling.loop import sample
+from morse.sampling.loop import sample_shard
+from morse.schedules.presets import SCHEDULES, make_schedule
 
-ROOT = Path(__file__).parents[1]
+CARDS = [(kind, name) for kind in KINDS for name in names(kind)]
+every_card = pytest.mark.parametrize(("kind", "name"), CARDS)
+every_model = pytest.mark.parametrize("name", names("model"))
+TINY = {"sample_size": 8, "channels": 1, "block_out_channels": [8], "layers_per_block": 1, "attention_levels": []}
 
 
-@pytest.mark.parametrize("model", ["cifar10-ddpm-mini", "cifar10-vp-mini"])
-def test_images_do_not_depend_on_the_batch_but_for_rounding(model, tmp_path):
-    card = yaml.safe_load((ROOT / "config" / "models" / f"{model}.yaml").read_text())
-    weights = {part: ROOT / card[part]["file"] for part in ("dash", "dot")}
-    prepare_dot(card, weights["dash"], weights["dot"], tmp_path / "dot.safetensors")
-    dash = load_dash(card, weights["dash"], card["dash"]["sha256"])
-    dot, plan = load_dot(card, dash, tmp_path / "dot.safetensors"), morse_plan(4, card["dot"]["ratio"], 0.25)
-    sampler = DDIM(dash.schedule, len(plan.dash), grid="time-uniform")
-    made = {size: sample(Morse(dash, dot, plan), sampler, dash.shape, 0, 0, 16, size).images for size in (1, 7, 16)}
-    for size in (1, 7):
-        apart = np.abs(made[size].astype(int) - made[16].astype(int))
+def entries(content, key):
+    """All values of a key, at any depth."""
+    if isinstance(content, dict):
+        for name, value in content.items():
+            if name == key:
+                yield value
+            yield from entries(value, key)
+    elif isinstance(content, list):
+        for value in content:
+            yield from entries(value, key)
+
+
+def test_there_are_cards_of_every_kind():
+    assert {kind for kind, _ in CARDS} == set(KINDS)
+
+
+@every_card
+def test_it_is_valid_and_begins_with_a_line_that_says_what_it_is(kind, name):
+    read_card(kind, name)
+    first = (ROOT / "config" / f"{kind}s" / f"{name}.yaml").read_text().splitlines()[0]
+    assert re.fullmatch(r"# \S.{10,}", first)
+
+
+@every_card
+def test_its_files_are_here_with_a_hash_each(kind, name):
+    """Whether the hashes are right shows when the files are loaded."""
+    card = read_card(kind, name)
+    for file in entries(card, "file"):
+        assert resource(file).is_file(), file
+    hashes = list(entries(card, "sha256"))
+    assert len(hashes) >= len(list(entries(card, "file")))
+    assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in hashes)
+
+
+@every_model
+def test_a_model_s_card_is_short(name):
+    """What its family and its recipe say, a card does not repeat."""
+    lines = (ROOT / "config" / "models" / f"{name}.yaml").read_text().splitlines()
+    assert len([line for line in lines if line.strip() and not line.lstrip().startswith("#")]) <= 12
+
+
+@every_model
+def test_a_model_s_dot_is_faster_than_its_dash(name):
+    assert read_card("model", name)["dot"]["ratio"] > 1
+
+
+@every_model
+def test_a_model_is_for_tasks_and_data_that_exist_and_fit(name):
+    card = read_card("model", name)
+    data = [part["training"]["data"] for part in (card, card["dot"]) if "training" in part]
+    assert {*card["tasks"], *data} <= set(names("task"))
+    assert {read_card("task", task)["data"]["size"] for task in card["tasks"]} == {card["unet"]["sample_size"]}
+
+
+@pytest.mark.parametrize("name", names("task"))
+def test_a_task_s_extractors_exist_and_its_statistics_are_theirs(name):
+    card = read_card("task", name)
+    assert set(card["extractors"]) <= set(names("extractor"))
+    assert set(card["reference"].get("statistics") or {}) <= set(names("extractor"))
+
+
+@pytest.mark.parametrize("name", names("extractor"))
+def test_an_extractor_s_kind_and_data_exist(name):
+    card = read_card("extractor", name)
+    assert card["kind"] in EXTRACTORS
+    assert set(entries(card, "data")) <= set(names("task"))
+
+
+@pytest.mark.parametrize("name", names("sampler"))
+def test_a_sampler_can_be_made_for_each_kind_of_time_that_it_is_for(name):
+    card = read_card("sampler", name)
+    tried = [make_schedule({"name": schedule}) for schedule in SCHEDULES if fits(card, schedule)]
+    assert tried
+    for schedule in tried:
+        sampler = make_sampler(card, schedule, 10)
+        assert len(sampler.times) == sampler.calls == 10
+
+
+def fits(sampler, schedule):
+    return sampler.get("time") in (None, time_of({"schedule": {"name": schedule}}))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "config" / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_recipe_completes_a_card(path):
+    dash = {"file": "dash.safetensors", "sha256": "0" * 64}
+    card = {"family": "ddpm", "scale": path.stem, "tasks": ["shapes"], "unet": TINY, "dash": dash}
+    validate(complete_model(card, "a card"), schema("model"), "a card")
+    assert read_yaml(path)["dot"]["ratio"] > 1
+
+
+@every_model
+def test_images_do_not_depend_on_the_batch_but_for_rounding(name):
+    dash = load_dash(name)
+    dot = load_dot(name, dash)
+    plan = paper_plan(4, dot.ratio, 0.25)
+    sampler = DDIM(dash.schedule, plan.nfe, grid="time-uniform")
+
+    def images(batch_size):
+        shard = sample_shard(Morse(dash, dot, plan), sampler, dash.shape, 0, 0, 16, batch_size)
+        return shard.images.astype(int)
+
+    together = images(16)
+    for batch_size in (1, 7):
+        apart = np.abs(images(batch_size) - together)
         assert apart.max() <= 1 and (apart > 0).mean() < 1e-3  # convolutions sum in another order

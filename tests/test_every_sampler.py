@@ -1,4 +1,4 @@
-"""Every registered sampler: calls, times, orders of convergence on a Gaussian, and parity with diffusers."""
+"""Every registered sampler: calls, times, orders of convergence on a Gaussian, diffusers' steps."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -11,9 +11,9 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morse.methods.baseline import DashOnly
+from morse.methods.baseline import Baseline
 from morse.methods.morse import Morse
-from morse.methods.plans import dash_plan, morse_plan
+from morse.methods.plans import baseline_plan, paper_plan
 from morse.registry import UnknownName
 from morse.samplers import SAMPLERS, make_sampler
 from morse.samplers.base import GridSampler
@@ -21,7 +21,8 @@ from morse.samplers.ddim import ddim_step
 from morse.samplers.dpm_solver import fast_orders
 from morse.sampling.loop import trajectory
 from morse.schedules.grids import GRIDS
-from morse.schedules.noise import VPSDE, DiscreteSchedule, linear
+from morse.schedules.noise import VPSDE, DiscreteSchedule
+from morse.schedules.presets import linear
 from morse.seeds import generator
 
 COUNTS = [*range(1, 31), 50, 100]
@@ -57,10 +58,10 @@ def order(calls, errors):
 @every_sampler
 @pytest.mark.parametrize("calls", COUNTS)
 def test_a_run_makes_exactly_the_stated_calls(name, calls, schedule, gaussian, x):
-    sampler, predictor = SAMPLERS[name](schedule, calls, **OPTIONS.get(name, {})), DashOnly(gaussian)
+    sampler, predictor = SAMPLERS[name](schedule, calls, **OPTIONS.get(name, {})), Baseline(gaussian)
     assert len(sampler.times) == calls
     assert run(predictor, sampler, x[:1]).isfinite().all()
-    assert (predictor.calls.dash, predictor.calls.dot) == (calls, 0)
+    assert predictor.letters == "D" * calls
 
 
 @every_sampler
@@ -74,14 +75,14 @@ def test_times_fall_within_the_schedule(name, calls, schedule):
 @every_sampler
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_shape_and_dtype_are_kept(name, dtype, schedule, gaussian, x):
-    made = run(DashOnly(gaussian), SAMPLERS[name](schedule, 7), x.to(dtype))
-    assert (made.shape, made.dtype) == (x.shape, dtype)
+    images = run(Baseline(gaussian), SAMPLERS[name](schedule, 7), x.to(dtype))
+    assert (images.shape, images.dtype) == (x.shape, dtype)
 
 
 @every_sampler
 def test_a_plan_of_dash_alone_is_the_baseline(name, schedule, gaussian, x):
     sampler = SAMPLERS[name](schedule, 10)
-    assert torch.equal(run(Morse(gaussian, None, dash_plan(10)), sampler, x), run(DashOnly(gaussian), sampler, x))
+    assert torch.equal(run(Morse(gaussian, None, baseline_plan(10)), sampler, x), run(Baseline(gaussian), sampler, x))
 
 
 @every_sampler
@@ -99,33 +100,36 @@ def test_fresh_noise_is_what_a_step_adds(name, schedule, gaussian, x):
 
 @pytest.mark.parametrize("name", ON_A_GRID)
 def test_a_zero_dot_keeps_the_last_estimate_of_the_clean_image(name, schedule, gaussian, x):
-    """Which is to use the last estimate of the noise again, where a first-order sampler adds none."""
-    plan = morse_plan(6, 4.0, 0.5)
-    sampler = SAMPLERS[name](schedule, len(plan.dash), **UNCLIPPED.get(name, {}))
-    asked, cleans = iter(plan.dash), []
+    """Where a first-order sampler adds no noise, that is to use the noise estimate again."""
+    plan = paper_plan(6, 4.0, 0.5)
+    sampler = SAMPLERS[name](schedule, plan.nfe, **UNCLIPPED.get(name, {}))
+    letters, cleans = iter(plan.letters), []
 
     def again(x, t):
         alpha, sigma = schedule.alpha(t[0].item()), schedule.sigma(t[0].item())
-        eps = gaussian(x, t) if next(asked) else (x - alpha * cleans[-1]) / sigma
+        eps = gaussian(x, t) if next(letters) == "D" else (x - alpha * cleans[-1]) / sigma
         cleans.append((x - sigma * eps) / alpha)
         return eps
 
     morse = run(Morse(gaussian, lambda x_s, x_t, eps_s, s, t: torch.zeros_like(eps_s), plan), sampler, x)
-    torch.testing.assert_close(morse, run(DashOnly(again), sampler, x), rtol=1e-5, atol=1e-5)
-    assert not torch.allclose(morse, run(DashOnly(gaussian), sampler, x), rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(morse, run(Baseline(again), sampler, x), rtol=1e-5, atol=1e-5)
+    assert not torch.allclose(morse, run(Baseline(gaussian), sampler, x), rtol=1e-3, atol=1e-3)
 
 
-class Again(DashOnly):
-    """Dash's last estimate in the place of Dot's, with the part of the noise exchanged that a stochastic sampler exchanges."""
+class Again(Baseline):
+    """Dash's last estimate in the place of Dot's.
+
+    The part of the noise is exchanged that a stochastic sampler exchanges.
+    """
 
     def __init__(self, dash, plan):
         super().__init__(dash)
         self.plan = plan
 
     def __call__(self, x, t):
-        if self.plan.dash[len(self.calls.made)]:
+        if self.plan.letters[len(self.letters)] == "D":
             self.last = self.dash(x, torch.full((len(x),), t))
-        self.calls.made += "D"
+        self.letters += "D"
         return self.last
 
     def renew_noise(self, noise, share, schedule):
@@ -135,18 +139,21 @@ class Again(DashOnly):
 
 @every_sampler
 def test_a_zero_dot_uses_the_last_estimate_again(name, schedule, gaussian, x):
-    plan = morse_plan(6, 4.0, 0.5)
-    sampler = SAMPLERS[name](schedule, len(plan.dash))
+    plan = paper_plan(6, 4.0, 0.5)
+    sampler = SAMPLERS[name](schedule, plan.nfe)
     morse = run(Morse(gaussian, lambda x_s, x_t, eps_s, s, t: torch.zeros_like(eps_s), plan), sampler, x)
     assert torch.equal(morse, run(Again(gaussian, plan), sampler, x))
-    assert not torch.allclose(morse, run(DashOnly(gaussian), sampler, x), rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(morse, run(Baseline(gaussian), sampler, x), rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", ON_A_GRID)
 def test_dot_sees_deterministic_steps(name, schedule, gaussian, x):
-    """x_t is a DDIM step from the x_s and eps_s that Dot is told, while its own residual is zero; of first-order samplers."""
-    plan = morse_plan(6, 1.5, 0.5)
-    sampler, found = SAMPLERS[name](schedule, len(plan.dash), **UNCLIPPED.get(name, {})), []
+    """x_t is a DDIM step from the x_s and eps_s that Dot is told, while its residual is zero.
+
+    That holds for first-order samplers.
+    """
+    plan = paper_plan(6, 1.5, 0.5)
+    sampler, found = SAMPLERS[name](schedule, plan.nfe, **UNCLIPPED.get(name, {})), []
 
     def dot(x_s, x_t, eps_s, s, t):
         found.append((ddim_step(schedule, x_s, eps_s, s[0].item(), t[0].item()), x_t))
@@ -155,21 +162,24 @@ def test_dot_sees_deterministic_steps(name, schedule, gaussian, x):
     run(Morse(gaussian, dot, plan), sampler, x)
     for expected, x_t in found:
         torch.testing.assert_close(x_t, expected, rtol=1e-5, atol=1e-5)
-    assert len(found) == plan.dot_calls > 2
+    assert len(found) == plan.letters.count(".") > 2
 
 
 def rounded(dash):
-    """A Dash whose estimates are multiples of 2^-20, so that sums and differences of them have no rounding errors in float64."""
+    """A Dash whose estimates are multiples of 2^-20.
+
+    Sums and differences of them have no rounding errors in float64.
+    """
     return lambda x, t: (dash(x, t) * 2**20).round() / 2**20
 
 
 @every_sampler
 def test_a_perfect_dot_is_the_fine_baseline(name, schedule, gaussian, x):
-    """Bit for bit; where fresh noise is mixed into Dash's last estimate, but for the rounding of that."""
-    dash, plan = rounded(gaussian), morse_plan(6, 4.0, 0.5)
-    sampler = SAMPLERS[name](schedule, len(plan.dash))
+    """Bit for bit. Where fresh noise is mixed into Dash's last estimate, that rounds."""
+    dash, plan = rounded(gaussian), paper_plan(6, 4.0, 0.5)
+    sampler = SAMPLERS[name](schedule, plan.nfe)
     morse = run(Morse(dash, lambda x_s, x_t, eps_s, s, t: dash(x_t, t) - eps_s, plan), sampler, x)
-    baseline = run(DashOnly(dash), sampler, x)
+    baseline = run(Baseline(dash), sampler, x)
     assert torch.equal(morse, baseline) or sampler.stochastic
     torch.testing.assert_close(morse, baseline, rtol=1e-9, atol=1e-12)
 
@@ -179,19 +189,24 @@ def test_a_perfect_dot_is_the_fine_baseline(name, schedule, gaussian, x):
 def test_every_plan_has_falling_times_or_one_line_that_says_why_not(budget, ratio, share, name):
     schedule = linear()
     try:
-        plan = morse_plan(budget, ratio, share)
-        times = SAMPLERS[name](schedule, len(plan.dash), **OPTIONS.get(name, {})).times
+        plan = paper_plan(budget, ratio, share)
+        times = SAMPLERS[name](schedule, plan.nfe, **OPTIONS.get(name, {})).times
     except ValueError as error:
-        assert "\n" not in str(error) and (budget == 1 or len(plan.dash) > OPTIONS.get(name, {}).get("original_steps", 1000))
+        assert "\n" not in str(error) and (budget == 1 or plan.nfe > OPTIONS.get(name, {}).get("original_steps", 1000))
     else:
-        assert plan.lsd <= budget + 1e-9 and plan.dash[0] and len(times) == len(plan.dash)
-        assert all(s < t for t, s in pairwise(times)) and 0 <= times[-1] and times[0] <= schedule.last
+        assert plan.lsd <= budget + 1e-9 and plan.letters[0] == "D" and len(times) == plan.nfe
+        assert all(s < t for t, s in pairwise(times)) and 0 <= times[-1] and times[0] <= schedule.t_max
 
 
 @pytest.mark.parametrize("calls", [1, 5, 10, 50])
 def test_ddim_is_diffusers_ddim(calls, schedule, gaussian, x):
     theirs = DDIMScheduler(
-        beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading"
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        timestep_spacing="leading",
     )
     same_trajectory(theirs, SAMPLERS["ddim"](schedule, calls), gaussian, x)
 
@@ -200,7 +215,12 @@ def test_ddim_is_diffusers_ddim(calls, schedule, gaussian, x):
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
 def test_ddpm_is_diffusers_ddpm(variance, calls, schedule, gaussian, x):
     theirs = DDPMScheduler(
-        beta_start=1e-4, beta_end=0.02, beta_schedule="linear", variance_type=variance, clip_sample=True, timestep_spacing="leading"
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        variance_type=variance,
+        clip_sample=True,
+        timestep_spacing="leading",
     )
     same_trajectory(theirs, SAMPLERS["ddpm"](schedule, calls, variance=variance), gaussian, x, generator=generator(3))
 
@@ -208,30 +228,37 @@ def test_ddpm_is_diffusers_ddpm(variance, calls, schedule, gaussian, x):
 @pytest.mark.parametrize("calls", [5, 50])
 def test_learned_variance_is_diffusers(calls, schedule, gaussian, x):
     theirs = DDPMScheduler(
-        beta_start=1e-4, beta_end=0.02, beta_schedule="linear", variance_type="learned_range", clip_sample=True, timestep_spacing="leading"
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        variance_type="learned_range",
+        clip_sample=True,
+        timestep_spacing="leading",
     )
 
     def dash(x, t):
         return torch.cat([gaussian(x, t), (3 * x).sin()], dim=1)
 
-    same_trajectory(theirs, SAMPLERS["ddpm"](schedule, calls, variance="learned_range"), dash, x, generator=generator(3))
+    same_trajectory(
+        theirs, SAMPLERS["ddpm"](schedule, calls, variance="learned_range"), dash, x, generator=generator(3)
+    )
 
 
 @pytest.mark.parametrize(("w", "variance"), [(-1.0, "fixed_small"), (1.0, "fixed_large")])
 def test_learned_variance_ends_at_the_fixed_ones(w, variance, schedule, gaussian, x):
     learned, fixed = (SAMPLERS["ddpm"](schedule, 10, variance=kind) for kind in ("learned_range", variance))
-    made = run(DashOnly(lambda x, t: torch.cat([gaussian(x, t), torch.full_like(x, w)], dim=1)), learned, x)
-    torch.testing.assert_close(made, run(DashOnly(gaussian), fixed, x), rtol=1e-5, atol=1e-6)
+    images = run(Baseline(lambda x, t: torch.cat([gaussian(x, t), torch.full_like(x, w)], dim=1)), learned, x)
+    torch.testing.assert_close(images, run(Baseline(gaussian), fixed, x), rtol=1e-5, atol=1e-6)
 
 
 def test_channels_that_do_not_fit_the_variance_are_refused(schedule, gaussian, x):
     with pytest.raises(ValueError, match="^DDPM with variance learned_range needs a network of 2 channels, not 1$"):
-        run(DashOnly(gaussian), SAMPLERS["ddpm"](schedule, 5, variance="learned_range"), x)
+        run(Baseline(gaussian), SAMPLERS["ddpm"](schedule, 5, variance="learned_range"), x)
 
 
 def test_morse_with_learned_variance(schedule, gaussian, x):
     """A perfect Dot makes the noise exact; the variance is Dash's of its own last call."""
-    plan, asked = morse_plan(6, 4.0, 0.5), []
+    plan, asked = paper_plan(6, 4.0, 0.5), []
 
     def dash(x, t):
         return torch.cat([gaussian(x, t), torch.full_like(x, 0.5 - t[0].item() / 1000)], dim=1)
@@ -240,21 +267,21 @@ def test_morse_with_learned_variance(schedule, gaussian, x):
         asked.append(eps_s.shape)
         return gaussian(x_t, t) - eps_s
 
-    sampler = SAMPLERS["ddpm"](schedule, len(plan.dash), variance="learned_range")
-    last, turn = [], iter(plan.dash)
+    sampler = SAMPLERS["ddpm"](schedule, plan.nfe, variance="learned_range")
+    last, letters = [], iter(plan.letters)
 
     def baseline(x, t):
-        if next(turn):
+        if next(letters) == "D":
             last.append(dash(x, t)[:, 1:])
         return torch.cat([gaussian(x, t), last[-1]], dim=1)
 
     morse = run(Morse(dash, dot, plan), sampler, x)
-    torch.testing.assert_close(morse, run(DashOnly(baseline), sampler, x), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(morse, run(Baseline(baseline), sampler, x), rtol=1e-6, atol=1e-6)
     assert set(asked) == {x.shape}
 
 
 def same_trajectory(theirs, ours, dash, x, **options):
-    """Compares every step of both, which draw the same noise and start at 3 x, where clipping acts."""
+    """Compares every step of both, with the same noise, from 3 x on, where clipping acts."""
     torch.testing.assert_close(theirs.alphas_cumprod.double().numpy(), ours.schedule.alphas_cumprod, rtol=1e-4, atol=0)
     theirs.alphas_cumprod = torch.from_numpy(ours.schedule.alphas_cumprod)  # theirs are float32
     theirs.set_timesteps(ours.calls)
@@ -278,7 +305,10 @@ def same_trajectory(theirs, ours, dash, x, **options):
 )
 def test_order_of_convergence(name, end, counts, expected, schedule, gaussian, x):
     samplers = [SAMPLERS[name](schedule, calls) for calls in counts]
-    errors = [(solve(sampler, gaussian, x) - gaussian.flow(x, sampler.times[0], end)).abs().max().item() for sampler in samplers]
+    errors = [
+        (solve(sampler, gaussian, x) - gaussian.flow(x, sampler.times[0], end)).abs().max().item()
+        for sampler in samplers
+    ]
     assert order(counts, errors) == pytest.approx(expected, abs=0.2)
     assert errors[-1] < 0.02
 
@@ -302,7 +332,10 @@ def test_outer_times_of_dpm_solver_stand_at_the_cumulative_orders(schedule):
     ("options", "message"),
     [
         ({"order": 4}, "order of dpm-solver is 1, 2 or 3, not 4"),
-        ({"grid": "trailing"}, "dpm-solver ends at the first label, the grid 'trailing' at 99; use log-snr or time-uniform"),
+        (
+            {"grid": "trailing"},
+            "dpm-solver ends at the first timestep, the grid 'trailing' at 99; use log-snr or time-uniform",
+        ),
     ],
 )
 def test_dpm_solver_refuses_other_options(options, message, schedule):
@@ -312,12 +345,17 @@ def test_dpm_solver_refuses_other_options(options, message, schedule):
 
 @pytest.mark.parametrize("calls", [1, 2])
 def test_local_error_of_the_last_steps_of_dpm_solver(calls, schedule, gaussian, x):
-    """With one or two calls, a run is one step of that order; over ever shorter stretches of the schedule its h shrinks."""
+    """With one or two calls, a run is one step of that order.
+
+    Over ever shorter stretches of the schedule its h shrinks.
+    """
     lengths, errors = [], []
     for steps in (5, 10, 20):
         dash = replace(gaussian, schedule=DiscreteSchedule(schedule.alphas_cumprod[300 : 300 + steps + 1]))
         lengths.append(dash.schedule.log_snr(0) - dash.schedule.log_snr(steps))
-        errors.append((solve(SAMPLERS["dpm-solver"](dash.schedule, calls), dash, x) - dash.flow(x, steps, 0)).abs().max().item())
+        errors.append(
+            (solve(SAMPLERS["dpm-solver"](dash.schedule, calls), dash, x) - dash.flow(x, steps, 0)).abs().max().item()
+        )
     assert order(lengths, errors) == pytest.approx(-(calls + 1), abs=0.1)
 
 
@@ -331,8 +369,8 @@ def test_ddpm_reaches_the_gaussian(variance, sign, schedule, gaussian):
         z = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).view(3, 1, 1, 1)
         for index, t in enumerate(sampler.times):
             probes = torch.cat([mean, mean + 1, mean])
-            made, _ = sampler.step(index, probes, gaussian(probes, torch.full((3,), t)), None, lambda z=z: z)
-            mean, spread = made[:1], (made[1] - made[0]) ** 2 * spread + (made[2] - made[0]) ** 2
+            after, _ = sampler.step(index, probes, gaussian(probes, torch.full((3,), t)), None, lambda z=z: z)
+            mean, spread = after[:1], (after[1] - after[0]) ** 2 * spread + (after[2] - after[0]) ** 2
         torch.testing.assert_close(mean[0], gaussian.mean, rtol=0, atol=1e-4)
         errors.append((spread[0] / gaussian.variance - 1).abs().max().item())
         assert ((spread[0] - gaussian.variance) * sign > 0).all()
@@ -344,7 +382,9 @@ def test_dpm_solver_with_one_call_is_a_ddim_step(schedule, gaussian, x):
     sampler = SAMPLERS["dpm-solver"](schedule, 1)
     assert sampler.times == (999.0,)
     eps = gaussian(x, torch.full((3,), 999.0))
-    torch.testing.assert_close(solve(sampler, gaussian, x), ddim_step(schedule, x, eps, 999.0, 0.0), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        solve(sampler, gaussian, x), ddim_step(schedule, x, eps, 999.0, 0.0), rtol=1e-12, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize(
@@ -352,7 +392,10 @@ def test_dpm_solver_with_one_call_is_a_ddim_step(schedule, gaussian, x):
     [(10, (1, 0.722567, 0.303316, 0.031146)), (20, (1, 0.8525, 0.673959, 0.440992, 0.178409, 0.04549, 0.00886))],
 )
 def test_outer_times_of_dpm_solver_are_the_authors(calls, anchors, schedule):
-    """The authors' time t is our label 1000 t - 1; their schedule in float32 ends at log-SNR 4.60504, ours at 4.60512."""
+    """The authors' time t is our timestep 1000 t - 1.
+
+    Their schedule in float32 ends at log-SNR 4.60504, ours at 4.60512.
+    """
     starts = np.cumsum([0, *fast_orders(calls)[:-1]])
     times = np.array(SAMPLERS["dpm-solver"](schedule, calls).times)[starts]
     np.testing.assert_allclose(times, 1000 * np.array(anchors) - 1, rtol=0, atol=0.01)
@@ -366,7 +409,7 @@ def test_fast_orders_spend_every_call(calls):
     assert set(orders[:-2]) <= {3}
 
 
-def test_a_sampler_is_made_from_its_card(schedule):
+def test_a_sampler_comes_from_its_card(schedule):
     card = {"kind": "ddim", "options": {"eta": 0.5}}
     assert make_sampler(card, schedule, 7) == SAMPLERS["ddim"](schedule, 7, eta=0.5)
     with pytest.raises(ValueError, match="unknown option of sampler ddim 'etta'; did you mean 'eta'"):
@@ -385,7 +428,12 @@ def test_fast_orders_end_as_the_authors_do():
 @pytest.mark.parametrize("calls", [1, 5, 10, 50])
 def test_stochastic_ddim_is_diffusers_ddim(eta, calls, schedule, gaussian, x):
     theirs = DDIMScheduler(
-        beta_start=1e-4, beta_end=0.02, beta_schedule="linear", clip_sample=False, set_alpha_to_one=True, timestep_spacing="leading"
+        beta_start=1e-4,
+        beta_end=0.02,
+        beta_schedule="linear",
+        clip_sample=False,
+        set_alpha_to_one=True,
+        timestep_spacing="leading",
     )
     ours = SAMPLERS["ddim"](schedule, calls, eta=eta)
     theirs.set_timesteps(calls)
@@ -401,7 +449,7 @@ def test_stochastic_ddim_is_diffusers_ddim(eta, calls, schedule, gaussian, x):
 
 def test_ddim_with_eta_one_is_ddpm(schedule, gaussian, x):
     ddim, ddpm = SAMPLERS["ddim"](schedule, 12, eta=1.0), SAMPLERS["ddpm"](schedule, 12, clip=False)
-    torch.testing.assert_close(run(DashOnly(gaussian), ddim, x), run(DashOnly(gaussian), ddpm, x), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(run(Baseline(gaussian), ddim, x), run(Baseline(gaussian), ddpm, x), rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("eta", [-0.1, 1.5])
@@ -415,7 +463,7 @@ def test_an_eta_out_of_range_is_an_error(eta, schedule):
 def test_samplers_take_any_grid(name, grid, schedule, gaussian, x):
     sampler = SAMPLERS[name](schedule, 10, grid=grid)
     assert list(sampler.times) == GRIDS[grid](schedule, 10)
-    assert run(DashOnly(gaussian), sampler, x).isfinite().all()
+    assert run(Baseline(gaussian), sampler, x).isfinite().all()
 
 
 @every_sampler

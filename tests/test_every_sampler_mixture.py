@@ -1,4 +1,4 @@
-"""Every sampler on data whose flow is not linear: a mixture of Gaussians, whose noise estimate is known exactly."""
+"""Every sampler on data whose flow is not linear, and whose noise estimate is known: a mixture."""
 
 from dataclasses import replace
 
@@ -43,9 +43,9 @@ def start(count):
 
 @pytest.fixture(scope="module")
 def limit(continuous):
-    """Where the flow from 64 samples of noise ends: at the first label, and as clean estimates there."""
+    """Where the flow from 64 samples of noise ends: at the first timestep, and estimated clean."""
     ended = solve(SAMPLERS["dpm-solver"](continuous.schedule, 1500), continuous, start(64))
-    first = continuous.schedule.first
+    first = continuous.schedule.t_min
     eps = continuous(ended, torch.full((64,), first, dtype=torch.float64))
     return {"dpm-solver": ended, "others": ddim_step(continuous.schedule, ended, eps, first, CLEAN)}
 
@@ -54,8 +54,8 @@ def limit(continuous):
 def test_solvers_converge_at_their_order(name, expected, options, continuous, limit):
     counts, errors = (80, 160, 320), []
     for calls in counts:
-        made = solve(SAMPLERS[name](continuous.schedule, calls, **options), continuous, start(64))
-        errors.append((made - limit.get(name, limit["others"])).square().mean().sqrt().item())
+        images = solve(SAMPLERS[name](continuous.schedule, calls, **options), continuous, start(64))
+        errors.append((images - limit.get(name, limit["others"])).square().mean().sqrt().item())
     assert order(counts, errors) == pytest.approx(expected, abs=0.35)
     assert errors[-1] < 0.03
 
@@ -67,9 +67,13 @@ def test_stochastic_samplers_reach_the_data(name, kind, request, mixture):
     grid = "time-quadratic" if kind == "continuous" else "uniform"
     count, draws = 20_000, generator(9)
     sampler = SAMPLERS[name](dash.schedule, 500, **EXACT[name], grid=grid)
-    made = solve(sampler, dash, start(count), lambda: torch.randn(count, 1, 1, 2, generator=draws, dtype=torch.float64)).flatten(1)
+
+    def noise():
+        return torch.randn(count, 1, 1, 2, generator=draws, dtype=torch.float64)
+
+    images = solve(sampler, dash, start(count), noise).flatten(1)
     mean, covariance = dash.moments()
-    torch.testing.assert_close(made.mean(0), mean, rtol=0, atol=0.025)  # four standard errors are 0.018
-    torch.testing.assert_close(made.T.cov(), covariance, rtol=0, atol=0.025)
-    nearest = (made[:, None] - dash.means.flatten(1)).square().sum(2).argmin(1)
+    torch.testing.assert_close(images.mean(0), mean, rtol=0, atol=0.025)  # four standard errors are 0.018
+    torch.testing.assert_close(images.T.cov(), covariance, rtol=0, atol=0.025)
+    nearest = (images[:, None] - dash.means.flatten(1)).square().sum(2).argmin(1)
     torch.testing.assert_close(nearest.bincount() / count, dash.weights.float(), rtol=0, atol=0.02)

@@ -20,12 +20,13 @@ def test_a_required_file_is_returned_as_a_path(tmp_path):
     assert require(path, hashlib.sha256(b"abc").hexdigest(), "weights") == path
 
 
-def test_a_missing_or_altered_file_is_one_line_that_names_the_mend(tmp_path):
+def test_a_missing_or_altered_file_is_one_line_that_names_the_remedy(tmp_path):
     path = tmp_path / "a"
     with pytest.raises(DamagedFile, match=f"^weights {path} is missing; restore it") as missing:
         require(path, "0" * 64, "weights")
     path.write_bytes(b"abc")
-    with pytest.raises(DamagedFile, match=rf"^file {path} is damaged: sha256 ba7816bf8f01\.\.\., expected 0{{12}}\.\.\.; re") as altered:
+    message = rf"^file {path} is damaged: sha256 ba7816bf8f01\.\.\., expected 0{{12}}\.\.\.; re"
+    with pytest.raises(DamagedFile, match=message) as altered:
         require(path, "0" * 64)
     with pytest.raises(DamagedFile, match="is missing"):
         require(tmp_path)  # a folder

@@ -1,8 +1,10 @@
-"""The house keeps its order: which module may import which, what stays free of torch, where things live (docs/layout.md)."""
+"""The library keeps its order: which module may import which, what stays free of torch, where
+things live (docs/layout.md)."""
 
 import ast
 import fnmatch
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,11 +41,13 @@ ORDER = [
 """A module or sub-package imports only what stands before it."""
 
 TORCH_FREE = (
-    "registry", "provenance", "files", "published", "experiments.*", "schedules.noise", "schedules.grids", "samplers.*", "data.archive",
-    "data.parts", "methods", "methods.plans", "sampling.shards", "quality.[!e]*", "quality.estimates", "quality.extractors", "results.*",
-    "report.*", "preflight", "runtime.light_import",
+    "registry", "provenance", "files", "published", "preflight", "experiments.*",
+    "schedules.noise", "schedules.grids", "schedules.presets", "samplers.*", "data.archive", "data.parts",
+    "methods", "methods.plans", "sampling.shards", "runtime.light_import",
+    "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*",
 )  # fmt: skip
-"""Patterns of modules that a job of tables or figures, and the reading of a configuration, may load without paying for torch."""
+"""Patterns of modules that jobs of tables and figures, and the reading of a configuration, may load
+without paying for torch."""
 
 
 def module_of(path):
@@ -90,8 +94,122 @@ def test_the_order_names_what_there_is():
     assert {module.split(".")[0] for module in MODULES if module} <= set(ORDER)
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if any(fnmatch.fnmatch(name, pattern) for pattern in TORCH_FREE)])
+@pytest.mark.parametrize(
+    "module", [name for name in MODULES if any(fnmatch.fnmatch(name, pattern) for pattern in TORCH_FREE)]
+)
 def test_the_torch_free_wall(module):
     code = f"import sys, morse.{module}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+SCRIPTS = [path for path in sorted((ROOT / "workflow" / "scripts").glob("*.py")) if path.stem != "adapter"]
+
+
+def test_a_table_s_module_bears_its_name():
+    from morse.results.tables import TABLES
+
+    by_metric = {"summary_by_metric": "speedup_by_metric", "call_costs": "latency"}
+    for table in (*TABLES, "claims"):
+        path = ROOT / "morse" / "results" / f"{by_metric.get(table, table)}.py"
+        assert path.is_file() and f"{table}.csv" in path.read_text().splitlines()[0], (
+            f"{path} does not begin with {table}.csv"
+        )
+
+
+def test_a_rule_s_script_bears_its_name():
+    found = re.findall(r"^rule (\w+):(?:\n(?!rule |use rule ).*)*?\"\.\./scripts/(\w+)\.py\"", RULES, flags=re.M)
+    assert {script for _, script in found} == {path.stem for path in SCRIPTS}
+    assert [rule for rule, script in found if rule != script] == []
+
+
+@pytest.mark.parametrize("registry", ["SAMPLERS", "FAMILIES", "EXTRACTORS"])
+def test_a_registered_file_bears_the_name_or_its_beginning(registry):
+    from morse.dash import FAMILIES
+    from morse.quality.extractors import EXTRACTORS
+    from morse.samplers import SAMPLERS
+
+    entries = {"SAMPLERS": SAMPLERS, "FAMILIES": FAMILIES, "EXTRACTORS": EXTRACTORS}[registry]
+    for name in entries:
+        stem = entries.target(name).split(":")[0].rpartition(".")[2]
+        assert name.replace("-", "_").startswith(stem), f"{name} is in {stem}.py"
+
+
+def test_a_method_s_file_bears_its_name():
+    from morse.methods import METHODS
+
+    for name, method in METHODS.items():
+        assert method.predictor.split(":")[0] == f"morse.methods.{name.replace('-', '_')}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem)
+def test_a_test_file_names_the_module_it_tests(path):
+    name = path.stem.removeprefix("test_")
+    modules = {module.replace(".", "_") for module in MODULES}
+    special = ("every_", "workflow_", "layout", "packaging", "readme")
+    assert name in modules or name.startswith(special), f"{path.name} names no module of morse/"
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
+def test_a_script_unpacks_calls_once_and_writes(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 20
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+    assert not functions, f"{path.name} defines {functions[0].name}: it belongs into morse/"
+
+
+def test_common_rules_are_short_and_take_no_card():
+    text = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+    assert len(text.splitlines()) <= 100
+    assert not re.search(r"^def \w+\([^)]*\bcard", text, flags=re.M)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_and_functions_have_sensible_sizes(module):
+    text = MODULES[module].read_text()
+    assert len(text.splitlines()) <= 250
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            docstring = ast.get_docstring(node, clean=False) or ""
+            lines = node.end_lineno - node.lineno + 1 - len(docstring.splitlines())
+            assert lines <= 50, f"{node.name} has {lines} lines without its docstring"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.split(".")[0] != "methods"])
+def test_names_of_methods_and_extractors_come_from_registries(module):
+    from morse.methods import METHODS
+
+    constants = [
+        node.value for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.Constant)
+    ]
+    hashsalt = {"report.style": {"morse"}}.get(module, set())  # which only keeps SVG files the same
+    assert not {*METHODS} & {text for text in constants if isinstance(text, str)} - hashsalt
+
+
+def test_rules_name_no_method_metric_or_extractor():
+    from morse.experiments.cards import names
+    from morse.methods import METHODS
+    from morse.quality.metrics import METRICS
+
+    assert not [name for name in (*METHODS, *METRICS, *names("extractor")) if f'"{name}"' in RULES]
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in LIBRARY if path.name == "__init__.py"], ids=lambda path: path.parent.name
+)
+def test_a_folder_s_init_has_a_docstring_and_at_most_a_registry(path):
+    tree = ast.parse(path.read_text())
+    assert ast.get_docstring(tree) or path.parent == ROOT / "morse"
+    assert len(tree.body) <= 1 or any(word in path.read_text() for word in ("Registry(", "METHODS")), (
+        f"{path} has more than a registry"
+    )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_public_things_have_a_docstring(module):
+    tree = ast.parse(MODULES[module].read_text())
+    assert not MODULES[module].read_text() or ast.get_docstring(tree), "the module has none"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{node.name} has none"

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from morse.methods.base import Calls, labels
-from morse.methods.baseline import DashOnly
+from morse.methods.base import timesteps
+from morse.methods.baseline import Baseline
 from morse.methods.morse import Morse
-from morse.methods.plans import Plan
+from morse.methods.plans import with_ratio
 
-PLAN = Plan((True, False, False, True, False), 4.0)
+PLAN = with_ratio("D..D.", 4.0)
 TIMES = (900.0, 700.5, 500.0, 300.0, 100.0)
 
 
@@ -41,19 +41,19 @@ def morse(nets):
     return Morse(nets.dash, nets.dot, PLAN)
 
 
-def test_labels_are_one_float32_an_image():
-    made = labels(torch.zeros(3, 1, 2, 2, dtype=torch.float64), 7.25)
-    assert (made.tolist(), made.dtype) == ([7.25] * 3, torch.float32)
+def test_timesteps_are_one_float32_an_image():
+    times = timesteps(torch.zeros(3, 1, 2, 2, dtype=torch.float64), 7.25)
+    assert (times.tolist(), times.dtype) == ([7.25] * 3, torch.float32)
 
 
-def test_dash_only_asks_dash_and_counts(nets):
-    predictor = DashOnly(nets.dash)
+def test_the_baseline_asks_dash_and_counts(nets):
+    predictor = Baseline(nets.dash)
     estimates = [predictor(x, t)[0].item() for x, t in zip(samples(), TIMES, strict=True)]
     assert estimates == [10, 20, 30, 40, 50]
     assert nets.asked == [("dash", index + 1.0, [t, t]) for index, t in enumerate(TIMES)]
-    assert predictor.calls == Calls("DDDDD")
+    assert predictor.letters == "DDDDD"
     predictor.begin()
-    assert predictor.calls == Calls()
+    assert predictor.letters == ""
 
 
 def test_morse_adds_the_residual_to_the_latest_estimate_of_dash(nets, morse):
@@ -66,14 +66,14 @@ def test_morse_adds_the_residual_to_the_latest_estimate_of_dash(nets, morse):
         ("dash", 4, [300.0] * 2),
         ("dot", 4, 5, 40, [300.0] * 2, [100.0] * 2),
     ]
-    assert morse.calls == Calls("D..D.")
+    assert morse.letters == "D..D."
 
 
 def test_begin_forgets_the_last_run(nets, morse):
     for x, t in zip(samples(2), TIMES, strict=False):
         morse(x, t)
     morse.begin()
-    assert morse.calls == Calls()
+    assert morse.letters == ""
     estimates = [morse(7 * x, t)[0].item() for x, t in zip(samples(2), TIMES, strict=False)]
     assert estimates == [70, 70 + 14 / 8]
     assert [ask[0] for ask in nets.asked] == ["dash", "dot"] * 2
@@ -96,7 +96,7 @@ def test_fresh_noise_beyond_all_replaces_all(nets, morse, schedule):
 
 
 def test_dash_alone_needs_no_renewal(nets, schedule):
-    predictor = DashOnly(nets.dash)
+    predictor = Baseline(nets.dash)
     before = predictor(torch.ones(2, 1), 900.0)
     predictor.renew_noise(torch.ones(2, 1), 0.5, schedule)
     assert torch.equal(predictor(torch.ones(2, 1), 900.0), before)
@@ -104,7 +104,7 @@ def test_dash_alone_needs_no_renewal(nets, schedule):
 
 def test_a_batch_of_any_size_counts_once(morse):
     morse(torch.ones(64, 1), 900.0)
-    assert morse.calls == Calls("D")
+    assert morse.letters == "D"
 
 
 def test_a_call_beyond_the_plan_is_an_error(morse):
@@ -112,4 +112,4 @@ def test_a_call_beyond_the_plan_is_an_error(morse):
         morse(x, t)
     with pytest.raises(ValueError, match=r"^the plan has 5 calls, and the sampler made one more$"):
         morse(samples()[0], 50.0)
-    assert morse.calls == Calls("D..D.")
+    assert morse.letters == "D..D."

@@ -38,7 +38,9 @@ def test_lock_pins_a_release_in_each_range():
     pins = {}
     for line in (ROOT / "requirements.lock").read_text().splitlines():
         (pin,) = Requirement(line).specifier
-        assert line == f"{Requirement(line).name}=={pin.version}", f"not a plain pin: {line}"  # no URL, no host, no marker
+        assert line == f"{Requirement(line).name}=={pin.version}", (
+            f"not a plain pin: {line}"
+        )  # no URL, no host, no marker
         pins[canonicalize_name(Requirement(line).name)] = pin.version
     for name, specifier in project_ranges().items():
         assert name in pins, f"requirements.lock lacks {name}"

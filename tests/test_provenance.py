@@ -6,11 +6,12 @@ import platform
 import shutil
 import subprocess
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 
 from morse import provenance as module
-from morse.provenance import PACKAGES, code_hash, processor, provenance
+from morse.provenance import PACKAGES, code_hash, processor, processor_flags, provenance
 
 
 @pytest.fixture(autouse=True)
@@ -36,15 +37,17 @@ def library(tmp_path, monkeypatch):
 
 
 def git(root, *arguments):
-    return subprocess.run(["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True
+    ).stdout.strip()
 
 
-def test_provenance_is_json_with_all_that_made_a_number():
-    made = provenance()
-    assert json.loads(json.dumps(made)) == made
-    assert set(made) == {"commit", "dirty", "code", "versions", "python", "device"}
-    assert made["versions"] == {package: version(package) for package in PACKAGES}
-    assert (made["python"], made["device"], made["code"]) == (platform.python_version(), processor(), code_hash())
+def test_provenance_is_json_with_all_that_a_number_comes_from():
+    record = provenance()
+    assert json.loads(json.dumps(record)) == record
+    assert set(record) == {"commit", "dirty", "code", "versions", "python", "device"}
+    assert record["versions"] == {package: version(package) for package in PACKAGES}
+    assert (record["python"], record["device"], record["code"]) == (platform.python_version(), processor(), code_hash())
 
 
 def test_an_accelerator_is_named_in_place_of_the_processor():
@@ -57,6 +60,28 @@ def test_processor_has_a_name_and_its_cores():
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert name.strip() and cores == f"{usable} cores"
     assert processor(3) == f"{name}, 3 cores"
+
+
+CPUINFO = """processor\t: 0
+model name\t: Some CPU
+flags\t\t: fpu sse2 avx512_bf16
+
+processor\t: 1
+flags\t\t: fpu other
+"""
+
+
+def test_processor_flags_are_those_that_linux_names(monkeypatch):
+    def absent():
+        raise FileNotFoundError("/proc/cpuinfo")
+
+    for read, expected in (
+        (lambda: CPUINFO, {"fpu", "sse2", "avx512_bf16"}),
+        (lambda: "processor\t: 0\nFeatures\t: fp asimd\n", set()),
+        (absent, set()),
+    ):
+        monkeypatch.setattr(module, "Path", lambda path, read=read: SimpleNamespace(read_text=read))
+        assert processor_flags() == expected
 
 
 def test_code_hash_changes_with_content_name_and_place_of_a_source_file(library):

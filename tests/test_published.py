@@ -30,17 +30,20 @@ def test_other_bytes_leave_nothing_behind(published, tmp_path):
     assert not list((tmp_path / "store").iterdir())
 
 
-def test_an_address_that_cannot_be_read_is_one_line_with_the_mend(published, tmp_path):
+def test_an_address_that_cannot_be_read_is_one_line_with_the_remedy(published, tmp_path):
     gone = Published(published.file, published.url + ".gone", published.sha256)
-    with pytest.raises(DamagedFile, match=r"some.pt cannot be fetched \(.*\); put file:.* at .*some.pt by hand") as error:
+    with pytest.raises(
+        DamagedFile, match=r"some.pt cannot be fetched \(.*\); put file:.* at .*some.pt by hand"
+    ) as error:
         fetch(gone, tmp_path / "store" / gone.file)
     assert "\n" not in str(error.value) and not list((tmp_path / "store").iterdir())
 
 
 @pytest.mark.parametrize(
-    ("value", "place"), [(None, "MORSE_WEIGHTS is not set, so weights/ was searched"), ("empty", "MORSE_WEIGHTS is empty")]
+    ("value", "place"),
+    [(None, "MORSE_WEIGHTS is not set, so weights/ was searched"), ("empty", "MORSE_WEIGHTS is empty")],
 )
-def test_absent_weights_are_one_line_with_file_folder_and_mend(tmp_path, monkeypatch, value, place):
+def test_absent_weights_are_one_line_with_file_folder_and_remedy(tmp_path, monkeypatch, value, place):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MORSE_WEIGHTS", raising=False)
     if value:
@@ -49,7 +52,10 @@ def test_absent_weights_are_one_line_with_file_folder_and_mend(tmp_path, monkeyp
         with pytest.raises(DamagedFile) as error:
             require_present(weights)
         message = str(error.value)
-        assert message.startswith(f"weights {weights.file} are missing ({place}); run `snakemake") and weights.url in message
+        assert (
+            message.startswith(f"weights {weights.file} are missing ({place}); run `snakemake")
+            and weights.url in message
+        )
         assert "\n" not in message
 
 

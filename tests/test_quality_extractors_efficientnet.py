@@ -14,7 +14,7 @@ from morse.quality.extractors.efficientnet import NAME, prepare
 
 @pytest.fixture(scope="module")
 def extractor():
-    return load_extractor({"kind": NAME})
+    return load_extractor(NAME)
 
 
 def test_it_has_its_dimensions_and_a_label_that_is_not_fid(extractor):
@@ -53,6 +53,9 @@ def test_noisier_images_are_farther_away(extractor):
     rng = np.random.default_rng(1)
     coarse = torch.from_numpy(rng.uniform(0, 255, (40, 3, 4, 4)))
     clean = torch.nn.functional.interpolate(coarse, (32, 32), mode="bicubic").clamp(0, 255).numpy()
-    features = [extractor((clean + noise * rng.standard_normal(clean.shape)).clip(0, 255).astype(np.uint8)) for noise in (0, 10, 40)]
+    features = [
+        extractor((clean + noise * rng.standard_normal(clean.shape)).clip(0, 255).astype(np.uint8))
+        for noise in (0, 10, 40)
+    ]
     near, far = (np.square(other.mean(0) - features[0].mean(0)).sum() for other in features[1:])
     assert 0 < near < far

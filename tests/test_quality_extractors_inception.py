@@ -1,4 +1,4 @@
-"""Features from arrays equal those of clean-fid's own path over a folder of PNG files, in its three modes."""
+"""Features from arrays equal those of clean-fid's path over a folder of PNG files, in its modes."""
 
 from dataclasses import replace
 from unittest.mock import patch
@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import nn
 
+from morse.experiments.cards import read_card
 from morse.files import DamagedFile, sha256
 from morse.published import INCEPTION
 from morse.quality.extractors import load_extractor
@@ -24,7 +25,7 @@ def images(count=5, channels=3, size=32):
 
 
 class StandIn(nn.Module):
-    """Has the interface of the TorchScript file: its own resize and scaling, ``layers``, ``return_features``."""
+    """Has the TorchScript file's interface: resize, scaling, ``layers``, ``return_features``."""
 
     def __init__(self):
         super().__init__()
@@ -45,7 +46,11 @@ def weights(tmp_path_factory):
     torch.manual_seed(0)
     torch.jit.script(StandIn().eval()).save(str(folder / INCEPTION["inception"].file))
     unloaded = patch.object(Inception3, "load_state_dict", lambda self, state: None)
-    with unloaded, patch.object(inception_pytorch, "load_state_dict_from_url", lambda *_, **__: {}), pytest.warns(Warning):
+    with (
+        unloaded,
+        patch.object(inception_pytorch, "load_state_dict_from_url", lambda *_, **__: {}),
+        pytest.warns(Warning),
+    ):
         network = inception_pytorch.fid_inception_v3()
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -57,11 +62,13 @@ def weights(tmp_path_factory):
 @pytest.fixture
 def extractor(weights, monkeypatch):
     monkeypatch.setenv("MORSE_WEIGHTS", str(weights))
-    return lambda kind: load_extractor({"kind": kind, "sha256": sha256(weights / INCEPTION[kind].file)})
+    return lambda kind: load_extractor(
+        read_card("extractor", kind) | {"sha256": sha256(weights / INCEPTION[kind].file)}
+    )
 
 
 def cleanfids_model(weights, mode):
-    """clean-fid's feature function of a mode, made by its own classes, but of the weights in a folder."""
+    """clean-fid's feature function of a mode, by its own classes, with the weights of a folder."""
     from cleanfid import inception_pytorch
     from cleanfid.inception_torchscript import InceptionV3W
 
@@ -82,9 +89,19 @@ def test_features_are_those_of_clean_fids_folder_path(extractor, weights, tmp_pa
     for index, image in enumerate(x):
         Image.fromarray(image.transpose(1, 2, 0).squeeze()).save(tmp_path / f"{index}.png")
     theirs = fid.get_folder_features(
-        str(tmp_path), cleanfids_model(weights, mode), num_workers=0, batch_size=2, device="cpu", mode=mode, verbose=False
+        str(tmp_path),
+        cleanfids_model(weights, mode),
+        num_workers=0,
+        batch_size=2,
+        device="cpu",
+        mode=mode,
+        verbose=False,
     )
-    ours = extractor({"legacy_tensorflow": "inception", "clean": "inception-clean", "legacy_pytorch": "inception-legacy-pytorch"}[mode])
+    ours = extractor(
+        {"legacy_tensorflow": "inception", "clean": "inception-clean", "legacy_pytorch": "inception-legacy-pytorch"}[
+            mode
+        ]
+    )
     found = ours(x)
     assert found.shape == (5, 2048) and found.std(axis=0).max() > 1e-3
     np.testing.assert_allclose(found, theirs, rtol=1e-4, atol=1e-5)  # clean-fid's images pass through [0, 1]
@@ -92,16 +109,18 @@ def test_features_are_those_of_clean_fids_folder_path(extractor, weights, tmp_pa
 
 
 def test_modes_have_labels_and_identities_of_their_own(extractor):
-    made = [extractor(kind) for kind in INCEPTION]
-    assert [one.label for one in made] == ["FID", "FID (clean)", "FID (legacy PyTorch)"]
-    assert len({one.identity for one in made}) == 3 and all(one.dim == 2048 for one in made)
-    legacy, clean, _ = (one(images()) for one in made)
+    extractors = [extractor(kind) for kind in INCEPTION]
+    assert [one.label for one in extractors] == ["FID", "FID (clean)", "FID (legacy PyTorch)"]
+    assert len({one.identity for one in extractors}) == 3 and all(one.dim == 2048 for one in extractors)
+    legacy, clean, _ = (one(images()) for one in extractors)
     assert np.abs(legacy - clean).max() > 1e-2  # the resize matters, so the comparison with clean-fid can tell
 
 
 @pytest.mark.parametrize("kind", INCEPTION)
 def test_other_weights_than_the_published_are_refused(weights, monkeypatch, kind):
     monkeypatch.setenv("MORSE_WEIGHTS", str(weights))
-    with pytest.raises(DamagedFile, match=f"{INCEPTION[kind].file} have sha256 .*, expected {INCEPTION[kind].sha256}; delete") as error:
-        load_extractor({"kind": kind})
+    with pytest.raises(
+        DamagedFile, match=f"{INCEPTION[kind].file} have sha256 .*, expected {INCEPTION[kind].sha256}; delete"
+    ) as error:
+        load_extractor(kind)
     assert "\n" not in str(error.value)

@@ -1,4 +1,4 @@
-"""The Fréchet distance against closed forms and clean-fid, and its standard error against the spread over seeds."""
+"""The Fréchet distance against closed forms and clean-fid, its error against seeds' spread."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,9 @@ def test_diagonal_gaussians_have_their_closed_form():
     rng = np.random.default_rng(0)
     (mean_1, mean_2), (deviation_1, deviation_2) = rng.standard_normal((2, 8)), rng.uniform(0.1, 3.0, (2, 8))
     expected = np.square(mean_1 - mean_2).sum() + np.square(deviation_1 - deviation_2).sum()
-    assert frechet_distance(mean_1, np.diag(deviation_1**2), mean_2, np.diag(deviation_2**2)) == pytest.approx(expected, rel=1e-12)
+    assert frechet_distance(mean_1, np.diag(deviation_1**2), mean_2, np.diag(deviation_2**2)) == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 @pytest.mark.parametrize("scale", [1e-4, 1.0, 1e4])
@@ -39,7 +41,9 @@ def test_a_scaled_covariance_has_its_closed_form_in_any_basis(scale):
 @pytest.mark.parametrize("rank", [1, 16, 64])
 def test_equal_distributions_have_no_distance(rank):
     mean, cov = gaussian(64, rank, 2)
-    assert 0.0 <= frechet_distance(mean, cov, mean, cov) < 1e-6 * np.trace(cov)  # roots of rounding errors, see the docstring
+    assert (
+        0.0 <= frechet_distance(mean, cov, mean, cov) < 1e-6 * np.trace(cov)
+    )  # roots of rounding errors, see the docstring
 
 
 def test_points_have_the_squared_distance_of_their_means():
@@ -56,7 +60,8 @@ def test_orthogonal_rank_deficient_covariances_have_no_overlap():
 @pytest.mark.filterwarnings("ignore:.*disp.*:DeprecationWarning")
 @pytest.mark.parametrize(
     ("ranks", "tolerance"),
-    # sqrtm of a singular product has errors of the root of the machine's precision, 1.5e-8, in each of the 48 directions.
+    # sqrtm of a singular product has errors of the root of the machine's precision, 1.5e-8, in each
+    # of the 48 directions.
     [((48, 48), 1e-9), ((48, 12), 1e-6), ((12, 48), 1e-6), ((12, 12), 1e-6), ((40, 40), 1e-6)],
 )
 def test_the_distance_is_cleanfids(ranks, tolerance):
@@ -88,18 +93,23 @@ def test_the_estimate_is_the_distance_of_the_pooled_images():
     rng = np.random.default_rng(5)
     x, y = rng.standard_normal((500, 6)), 1.5 * rng.standard_normal((700, 6))
     pooled = frechet_distance(x.mean(0), np.cov(x, rowvar=False), y.mean(0), np.cov(y, rowvar=False))
-    assert frechet_with_error(streamed(x), streamed(y, groups=1, data="data set")).value == pytest.approx(pooled, rel=1e-9)
+    assert frechet_with_error(streamed(x), streamed(y, groups=1, data="data set")).value == pytest.approx(
+        pooled, rel=1e-9
+    )
 
 
 @pytest.mark.parametrize(
     ("shift", "scale", "low", "high"),
-    # 300 runs, so that the spread is known to 4 %; three of those either way, and up to the root of 2 for equal distributions.
+    # 300 runs, so that the spread is known to 4 %. Three of those either way, and up to the root
+    # of 2 for equal distributions.
     [(0.3, 1.0, 0.88, 1.12), (0.0, 1.3, 0.88, 1.12), (0.0, 1.0, 1.0, 1.12 * 2**0.5)],
 )
 def test_the_standard_error_is_the_spread_over_independent_seeds(shift, scale, low, high):
     rng, dim, count, runs = np.random.default_rng(6), 4, 400, 300
     reference = streamed(rng.standard_normal((20_000, dim)), groups=1)
-    estimates = [frechet_with_error(streamed(shift + scale * rng.standard_normal((count, dim))), reference) for _ in range(runs)]
+    estimates = [
+        frechet_with_error(streamed(shift + scale * rng.standard_normal((count, dim))), reference) for _ in range(runs)
+    ]
     spread = np.std([estimate.value for estimate in estimates], ddof=1)
     stated = np.sqrt(np.mean([estimate.standard_error**2 for estimate in estimates]))
     assert low < stated / spread < high

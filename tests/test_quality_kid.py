@@ -1,4 +1,7 @@
-"""KID, precision and recall, density and coverage, FID-infinity: against closed forms, clean-fid, plain loops and simulations."""
+"""KID, precision and recall, density and coverage, FID-infinity.
+
+They are held against closed forms, clean-fid, plain loops and simulations.
+"""
 
 from itertools import permutations, product
 
@@ -74,7 +77,8 @@ def test_one_subset_of_all_points_is_the_exact_estimator():
 
 @pytest.mark.parametrize(
     ("shift", "low", "high"),
-    # For equal distributions the error is too wide by up to the root of 2, and 1.96 such errors hold 99 % and more.
+    # For equal distributions the error is too wide by up to the root of 2, and 1.96 such errors
+    # hold 99 % and more.
     [(0.0, 0.95, 1.0), (0.1, 0.90, 0.99), (0.5, 0.90, 0.99)],
 )
 def test_kid_is_unbiased_and_its_interval_covers(shift, low, high):
@@ -119,7 +123,9 @@ def test_equal_samples_share_all_and_ties_are_inside(offset):
     x = normal(200, 6, 11, offset)
     (precision, recall), (density, coverage) = precision_recall(x, x[::-1]), density_coverage(x, x[::-1])
     assert (precision.value, recall, coverage) == (1.0, 1.0, 1.0)
-    assert density.value == pytest.approx(6 / 5)  # each closed ball holds its centre, k - 1 points inside and one on the sphere
+    assert density.value == pytest.approx(
+        6 / 5
+    )  # each closed ball holds its centre, k - 1 points inside and one on the sphere
 
 
 @pytest.mark.parametrize(("n", "m", "k"), [(40, 40, 5), (60, 30, 2)])
@@ -141,12 +147,17 @@ def test_blocks_do_not_change_the_values(monkeypatch):
         monkeypatch.setattr(morse.quality.features, "BLOCK", block)
         assert (precision_recall(x, y), density_coverage(x, y)) == whole[:2]
         estimate = kid(x, y)
-        assert (estimate.value, estimate.standard_error) == pytest.approx((whole[2].value, whole[2].standard_error), rel=1e-10)
+        assert (estimate.value, estimate.standard_error) == pytest.approx(
+            (whole[2].value, whole[2].standard_error), rel=1e-10
+        )
 
 
 @pytest.fixture(scope="module")
 def runs():
-    """(1500, 4) values and (1500, 2) errors of runs against one reference: precision, density, recall, coverage."""
+    """Precision, density, recall, coverage of runs against one reference: (1500, 4).
+
+    Also the errors of the first two: (1500, 2).
+    """
     rng = np.random.default_rng(15)
     reference, values, errors = rng.standard_normal((150, 4)), [], []
     for _ in range(1500):
@@ -176,7 +187,9 @@ def test_the_intervals_over_three_seeds_cover(runs, column):
 
 
 def test_the_interval_over_seeds_is_students_and_needs_two_values():
-    assert interval_over_seeds([1.0, 2.0, 3.0]) == pytest.approx((2.0 - 4.302653 / 3**0.5, 2.0 + 4.302653 / 3**0.5), rel=1e-6)
+    assert interval_over_seeds([1.0, 2.0, 3.0]) == pytest.approx(
+        (2.0 - 4.302653 / 3**0.5, 2.0 + 4.302653 / 3**0.5), rel=1e-6
+    )
     for values in ([1.0], [], [1.0, float("nan")]):
         with pytest.raises(ValueError, match="needs two finite values"):
             interval_over_seeds(values)
@@ -222,7 +235,11 @@ def test_a_line_in_one_over_n_is_extrapolated_exactly():
         (np.zeros((30, 3)), np.zeros((30, 4)), r"with one D, not \(30, 3\) and \(30, 4\)"),
         (np.zeros(30), np.zeros(30), "with one D"),
         (np.zeros((30, 3)), np.zeros((1, 3)), "there are 1 reference points; this metric needs"),
-        (np.zeros((30, 3)), np.r_[np.zeros((29, 3)), [[0.0, np.nan, 0.0]]], "reference features of image 29 are not finite"),
+        (
+            np.zeros((30, 3)),
+            np.r_[np.zeros((29, 3)), [[0.0, np.nan, 0.0]]],
+            "reference features of image 29 are not finite",
+        ),
         (np.full((30, 3), np.inf), np.zeros((30, 3)), "generated features of image 0 are not finite"),
     ],
 )
@@ -233,7 +250,8 @@ def test_bad_features_are_refused(metric, x, y, message):
 
 
 @pytest.mark.parametrize(
-    ("metric", "least"), [(kid, 20), (precision_recall, 4), (density_coverage, 6), (lambda x, y: kid_subsets(x, y, 0), 2)]
+    ("metric", "least"),
+    [(kid, 20), (precision_recall, 4), (density_coverage, 6), (lambda x, y: kid_subsets(x, y, 0), 2)],
 )
 def test_the_least_number_of_points_is_enough_and_one_less_is_not(metric, least):
     x, y = normal(least, 2, 18), normal(least, 2, 19)

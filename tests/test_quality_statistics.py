@@ -57,7 +57,9 @@ def test_float32_features_are_summed_in_float64():
 
 def test_a_mean_far_from_zero_costs_no_more_digits_than_the_docstring_says():
     x = features()
-    assert abs(np.diag(streamed(x + 100.0).covariance) / x.var(0, ddof=1) - 1).max() < 1e-10  # mean^2 / variance is 1e4 at most
+    assert (
+        abs(np.diag(streamed(x + 100.0).covariance) / x.var(0, ddof=1) - 1).max() < 1e-10
+    )  # mean^2 / variance is 1e4 at most
 
 
 def test_merging_is_associative_and_commutative():
@@ -148,7 +150,7 @@ def array(path):
         (lambda path: path.unlink(), "missing; restore it"),
     ],
 )
-def test_a_damaged_file_is_one_line_that_names_it_and_the_mend(tmp_path, damage, message):
+def test_a_damaged_file_is_one_line_that_names_it_and_the_remedy(tmp_path, damage, message):
     path = tmp_path / "reference.npz"
     streamed(features()).save(path)
     damage(path)
@@ -164,5 +166,6 @@ def test_statistics_of_another_hash_are_refused(tmp_path):
 
 
 def test_neither_statistics_nor_metrics_import_torch():
-    code = "import sys, morse.quality.frechet, morse.quality.statistics; sys.exit('torch' in sys.modules or 'scipy' in sys.modules)"
+    code = "import sys, morse.quality.frechet, morse.quality.statistics\n"
+    code += "sys.exit('torch' in sys.modules or 'scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -9,7 +9,7 @@ from morse.dash import FAMILIES
 from morse.quality.extractors import EXTRACTORS
 from morse.registry import Registry, UnknownName, unknown
 from morse.samplers import SAMPLERS
-from morse.schedules.noise import SCHEDULES
+from morse.schedules.presets import SCHEDULES
 
 
 def test_an_entry_is_the_object_it_names():

@@ -4,30 +4,36 @@ import math
 import re
 import subprocess
 import sys
+from html import escape
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from curves import add_method, call_latencies, curves, latency, measured
 from hypothesis import given
 from hypothesis import strategies as st
 
+from morse.methods import METHODS
 from morse.report.text_tables import (
+    TEXTS,
+    call_costs_text,
     claims_text,
-    html,
-    latex,
-    latex_escape,
-    markdown,
+    latency_text,
     number,
     runs_text,
     speedup_text,
     summary_text,
     with_error,
     with_interval,
+    write_text_tables,
 )
+from morse.report.writers import html, latex, latex_escape, markdown
 from morse.results.claims import CLAIM_COLUMNS
+from morse.results.latency import call_cost_table, latency_table
 from morse.results.runs import RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS
+from morse.results.tables import TABLES, make_tables, write_tables
 
 ROOT = Path(__file__).parents[1]
 NAN = float("nan")
@@ -35,8 +41,9 @@ NAN = float("nan")
 
 def read_markdown(text):
     """Headings and cells of a Markdown table, its escapes undone."""
-    rows = [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in text.splitlines()]
-    return rows[0], rows[2:]
+    lines = [re.split(r"(?<!\\)\|", line)[1:-1] for line in text.splitlines()]
+    head, _, *rows = [[re.sub(r"\\(.)", r"\1", cell.strip()) for cell in cells] for cells in lines]
+    return head, rows
 
 
 @pytest.mark.parametrize(
@@ -76,7 +83,8 @@ def test_latex_escapes_every_special_character():
     assert latex_escape(r"a_b & 5 % of $x #1 {y} ~ ^ \z") == (
         r"a\_b \& 5 \% of \$x \#1 \{y\} \textasciitilde{} \textasciicircum{} \textbackslash{}z"
     )
-    assert latex_escape(">= 2") == r"$\geq$ 2" and latex_escape("<= 2 < 3 > 1") == r"$\leq$ 2 \textless{} 3 \textgreater{} 1"
+    assert latex_escape(">= 2") == r"$\geq$ 2"
+    assert latex_escape("<= 2 < 3 > 1") == r"$\leq$ 2 \textless{} 3 \textgreater{} 1"
     assert latex_escape("1 ± 2|3") == r"1 $\pm$ 2\textbar{}3"
     assert latex_escape("[1, 2]").startswith("{[}")  # after \\ a bare [ starts an optional argument
     assert latex_escape("two\nlines") == "two lines"
@@ -86,7 +94,8 @@ def test_latex_is_booktabs_with_as_many_columns_as_the_table():
     table = pd.DataFrame({"a_b": ["x & y", "z"], "value": ["1.5", ">= 2"], "text": ["w" * 80, "short"]})
     lines = latex(table, "50 % more", "tab:x").splitlines()
     assert r"\usepackage{booktabs, longtable}" in lines[0]
-    assert lines[1] == r"\begin{longtable}{lrp{0.70\linewidth}}" and lines[2] == r"\caption{50 \% more} \label{tab:x} \\"
+    assert lines[1] == r"\begin{longtable}{lrp{0.70\linewidth}}"
+    assert lines[2] == r"\caption{50 \% more} \label{tab:x} \\"
     assert {r"\toprule", r"\midrule", r"\bottomrule"} <= set(lines)
     body = lines[lines.index(r"\endlastfoot") + 1 : -1]
     assert body[0].startswith(r"x \& y & 1.5 & www") and body[1] == r"z & $\geq$ 2 & short \\"
@@ -99,12 +108,12 @@ def test_markdown_keeps_pipes_inside_their_cell():
 
 
 def test_markdown_leaves_digits_alone_and_puts_numbers_to_the_right():
-    table = pd.DataFrame(
-        {"n": ["1.50", "", ">= 20"], "t": ["a", "b", "1c"], "e": ["-1.0 ± 2.0", "1.28 [1.12, 1.52]", "1e-08"], "z": ["1.50", "2.0", "30"]}
-    )
+    columns = {"n": ["1.50", "", ">= 20"], "t": ["a", "b", "1c"], "z": ["1.50", "2.0", "30"]}
+    table = pd.DataFrame(columns | {"e": ["-1.0 ± 2.0", "1.28 [1.12, 1.52]", "1e-08"]})
     text = markdown(table)
     assert read_markdown(text)[1] == table.to_numpy().tolist()
-    assert [cell.endswith(":") for cell in text.splitlines()[1].strip("|").split("|")] == [True, False, True, True]
+    rules = text.splitlines()[1].strip("|").split("|")
+    assert [rule.endswith(":") for rule in rules] == [name != "t" for name in table]
 
 
 def test_an_empty_table_is_said_in_words():
@@ -113,7 +122,8 @@ def test_an_empty_table_is_said_in_words():
 
 
 def speedups():
-    row = {"model": "twin", "task": "shapes", "sampler": "ddim", "scale": "mini", "metric": "FID", "saturated": False, "lsd": 6.08}
+    row = {"model": "twin", "task": "shapes", "sampler": "ddim", "method": "morse", "scale": "mini", "metric": "FID"}
+    row |= {"saturated": False, "lsd": 6.08}
     row |= {"quality": 5.637, "baseline_quality": 9.587, "difference": -3.95, "difference_se": 0.264, "ceiling": 1.8}
     row |= {"speedup": 1.5016, "speedup_low": 0.9485, "speedup_high": 4.7514}
     wall = {"speedup_wall": 1.593, "speedup_wall_low": 1.09, "speedup_wall_high": 5.18}
@@ -121,7 +131,8 @@ def speedups():
         {"lossless_budget": 8.0, "lossless_speedup": 1.316, "lossless_speedup_wall": 0.91},
         {"lossless_budget": 6.0, "lossless_speedup": 0.987, "lossless_speedup_wall": 1.1},
     ]
-    points = [row | wall | {"budget": 6, "censored": "", "censored_wall": "below"}, row | {"budget": 12, "censored": "above"}]
+    points = [row | wall | {"budget": 6, "censored": "", "censored_wall": "below"}]
+    points += [row | {"budget": 12, "censored": "above"}]
     points = [point | shown for point, shown in zip(points, lossless, strict=True)]
     return pd.DataFrame(points, columns=[*SPEEDUP_COLUMNS, *lossless[0]])
 
@@ -131,7 +142,8 @@ def test_speedups_are_marked_where_they_are_bounds_whether_from_memory_or_csv(tm
     for table in (speedups(), pd.read_csv(tmp_path / "speedup.csv")):
         text = speedup_text(table)
         assert text["speedup"].tolist() == ["1.50 [0.949, 4.75]", ">= 1.50"]
-        assert text["speedup wall-clock"].tolist() == ["<= 1.59", ""]  # without wall-clock nothing stands there
+        assert text["speedup wall-clock"].tolist() == ["<= 1.59", ""]  # blank without wall-clock
+        assert text["method"].tolist() == ["morse", "morse"]
         assert text["difference"].tolist() == ["-3.95 ± 0.26"] * 2
         assert text["saturated"].tolist() == ["no", "no"] and text["scale"].tolist() == ["mini", "mini"]
         assert text["no worse than (LSD)"].tolist() == ["8", "6"]
@@ -142,24 +154,29 @@ def test_speedups_are_marked_where_they_are_bounds_whether_from_memory_or_csv(tm
 def test_runs_and_summary_say_scale_and_metric():
     runs = pd.DataFrame(
         {"model": "twin", "method": ["baseline", "morse"], "budget": 6, "images": 200, "scale": "mini", "metric": "FID",
-         "quality": 14.2655, "quality_se": 0.873, "ratio_measured": [NAN, 4.65], "lsd": 6.0759},
+         "quality": 14.2655, "quality_se": 0.873, "ratio_measured": [NAN, 4.65], "lsd": 6.0759, "nfe": [6, 18]},
         columns=RUN_COLUMNS,
     )  # fmt: skip
     text = runs_text(runs)
     assert text["quality"].tolist() == ["14.27 ± 0.87"] * 2 and text["ratio measured"].tolist() == ["", "4.65"]
-    assert text["lsd"].tolist() == ["6.08", "6.08"] and {"scale", "metric"} <= set(text.columns)
+    assert text["lsd"].tolist() == ["6.08", "6.08"] and text["nfe"].tolist() == ["6", "18"]
+    assert {"scale", "metric"} <= set(text.columns)
     means = {f"{name}{clock}": 1.234 for name in ("geometric_mean", "arithmetic_mean") for clock in ("", "_wall")}
-    means |= {f"geometric_mean_{end}{clock}": value for end, value in (("low", 1.1), ("high", 1.4)) for clock in ("", "_wall")}
+    for clock in ("", "_wall"):
+        means |= {f"geometric_mean_low{clock}": 1.1, f"geometric_mean_high{clock}": 1.4}
     counts = {f"{name}{clock}": 3 for name in ("points", "excluded") for clock in ("", "_wall")}
-    key = {"model": "twin", "task": "shapes", "sampler": "ddim", "scale": "mini", "metric": "FID", "band": "quality <= 5"}
-    summary = summary_text(pd.DataFrame([key | means | counts | {"lower_bound": True, "lower_bound_wall": False}]))
+    key = {"model": "twin", "task": "shapes", "sampler": "ddim", "method": "morse", "scale": "mini", "metric": "FID"}
+    bounds = {"band": "quality <= 5", "lower_bound": True, "lower_bound_wall": False}
+    summary = summary_text(pd.DataFrame([key | means | counts | bounds]))
     assert summary.loc[0, ["geometric mean", "geometric mean wall-clock"]].tolist() == [">= 1.23", "1.23 [1.10, 1.40]"]
     assert summary.loc[0, "arithmetic mean wall-clock"] == "1.23"
-    assert summary.loc[0, "scale"] == "mini" and "quality $\\leq$ 5" in latex(summary, "c", "l")
+    assert summary.loc[0, ["method", "scale"]].tolist() == ["morse", "mini"]
+    assert "quality $\\leq$ 5" in latex(summary, "c", "l")
 
 
 def test_claims_say_each_statement_once_and_never_a_twin_s_number_as_ours():
-    row = dict.fromkeys(CLAIM_COLUMNS, "") | {"id": "a", "claim": "fast", "marks": "P", "unit": "x", "reading": "ours is uniform"}
+    row = dict.fromkeys(CLAIM_COLUMNS, "") | {"id": "a", "claim": "fast", "marks": "P", "unit": "x"}
+    row |= {"reading": "ours is uniform"}
     row |= {"expected_low": 2.01, "expected_high": 2.94, "tolerance": 0.1, "ours": NAN, "deviation": NAN, "twin": NAN}
     judged = pd.DataFrame(
         [row | {"verdict": "only in miniature", "twin": 1.217, "twin_bound": ">="},
@@ -168,9 +185,11 @@ def test_claims_say_each_statement_once_and_never_a_twin_s_number_as_ours():
          row | {"id": "c", "expected_low": NAN, "expected_high": NAN, "unit": ""}],
     )  # fmt: skip
     text = claims_text(judged)
-    assert text["claim"].tolist() == ["fast (our reading: ours is uniform)", "", "fast", "fast (our reading: ours is uniform)"]
+    first = "fast (our reading: ours is uniform)"
+    assert text["claim"].tolist() == [first, "", "fast", first]
     assert text["claimed"].tolist() == ["2.01 to 2.94 x", "2.01 to 2.94 x", "above 2.01 x", ""]
-    assert text["ours"].tolist() == ["", "2.50", "", ""] and text["twin (never the paper's)"].tolist() == [">= 1.22", "", "", ""]
+    assert text["ours"].tolist() == ["", "2.50", "", ""]
+    assert text["twin (never the paper's)"].tolist() == [">= 1.22", "", "", ""]
 
 
 @pytest.mark.parametrize(("name", "write"), [("runs", runs_text), ("summary", summary_text)])
@@ -182,6 +201,42 @@ def test_the_last_full_run_reads_back_from_its_markdown(name, write):
     numbers = back[column].str.removeprefix(">= ").str.split(" ").str[0].astype(float)
     np.testing.assert_allclose(numbers, table[column.replace(" ", "_")], rtol=0.05)
     assert back["model"].tolist() == table["model"].tolist()
+
+
+def test_costs_of_calls_say_what_answers_and_which_count(monkeypatch):
+    add_method(monkeypatch, calls={**METHODS["morse"].calls, "~": "extrapolation"})
+    seconds = {"D": 0.5, ".": 0.125, "~": 0.02}
+    latencies = [latency(call_latencies(seconds, dash="compiled"), call_latencies(seconds, batch_size=20))]
+    text = call_costs_text(call_cost_table(latencies))
+    assert text["caption"].tolist() == 2 * ["Dot", "Dash", "extrapolation"]
+    assert text["in plans"].tolist() == 2 * [".", "D", "~"]
+    assert text["call (ms)"].tolist() == 2 * ["125", "500", "20"]
+    assert text["LSD"].tolist() == 2 * ["0.250 [0.245, 0.275]", "1 [0.980, 1.10]", "0.0400 [0.0392, 0.0440]"]
+    assert text["counts"].tolist() == 3 * ["yes"] + 3 * [""]
+    assert text["dash execution"].tolist() == 3 * ["compiled"] + 3 * ["eager"]
+    assert latency_text(latency_table(latencies))["N"].tolist() == 2 * ["4 [3.64, 4.08]"]
+
+
+def test_every_table_with_a_text_is_written_in_three_formats(tmp_path):
+    """From the CSV files, as the workflow reads them."""
+    records = curves(1.5, se=0.02)
+    for item in records:
+        item["quality"]["without_groups"] = [0.9 * item["quality"]["value"], 1.1 * item["quality"]["value"]]
+        item["metrics"] = measured({})
+    trainings = {"twin": {"seconds": 1000.0, "hardware": "a GPU"}}
+    quality = {"margin": 0.02, "saturation": 0.05, "max_quality": None}
+    tables = make_tables(records, [latency()], trainings, quality)
+    write_tables(tables, {name: tmp_path / f"{name}.csv" for name in TABLES})
+    for name, (make, caption) in TEXTS.items():
+        path = ROOT / "results" / "reference" / "claims.csv" if name == "claims" else tmp_path / f"{name}.csv"
+        table = pd.read_csv(path)
+        paths = [tmp_path / name / f"{name}.{suffix}" for suffix in ("md", "tex", "html")]
+        write_text_tables(table, name, *paths)
+        md, tex, page = (path.read_text(encoding="utf-8") for path in paths)
+        head, rows = read_markdown(md)
+        assert head == list(make(table).columns) and len(rows) == len(table) > 0, name
+        assert latex_escape(caption) in tex and rf"\label{{tab:{name}}}" in tex and r"\begin{longtable}" in tex
+        assert escape(caption, quote=False) in page and page.count("<tr>") == len(table), name
 
 
 def test_tables_do_not_load_torch():

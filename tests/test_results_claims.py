@@ -1,4 +1,4 @@
-"""Verdicts on claims: each kind, never from unlike runs; and the file of claims, shipped and damaged."""
+"""Verdicts on claims: each kind, never of unlike runs; the file of claims, shipped and damaged."""
 
 import subprocess
 import sys
@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from morse.experiments.schema import read_yaml
+from morse.methods import MORSE
 from morse.results.claim_measures import MEASURES
 from morse.results.claims import CLAIM_COLUMNS, DEVIATING, MINIATURE, NOT_RUN, REPRODUCED, judge, read_claims
 from morse.results.runs import RUN_COLUMNS
@@ -19,16 +20,23 @@ SHIPPED = ROOT / "config" / "claims.yaml"
 SCHEMA = read_yaml(ROOT / "workflow" / "schemas" / "claims.schema.yaml")
 BUDGETS = (3, 10, 30, 60, 100)
 CELL = {"model": "big", "task": "birds", "sampler": "ddim"}
-MEAN = {"measure": "mean_speedup", "metric": "FID", "images": 50000, "tolerance": 0.1, "budgets": {"first": 3, "last": 100, "count": 5}}
+MEAN = {
+    "measure": "mean_speedup",
+    "metric": "FID",
+    "images": 50000,
+    "tolerance": 0.1,
+    "budgets": {"first": 3, "last": 100, "count": 5},
+}
 
 
 def a_claim(check=MEAN, cells=(CELL,), expected=None, **changes):
-    claim = {"id": "mean", "claim": "twice as fast", "marks": ["N"], "expected": expected or {"value": 2.0}, "unit": "x"}
-    return claim | {"check": dict(check), "cells": [dict(cell) for cell in cells]} | changes
+    claim = {"id": "mean", "method": "morse", "claim": "twice as fast", "marks": ["N"], "unit": "x"}
+    claim |= {"expected": expected or {"value": 2.0}, "check": dict(check), "cells": [dict(cell) for cell in cells]}
+    return claim | changes
 
 
 def some_runs(budgets=BUDGETS, **changes):
-    """Runs of baseline and Morse at each budget; their quality is 100 over the budget, Morse's 80 over it."""
+    """Runs at each budget; the baseline's quality is 100 over the budget, Morse's 80 over it."""
     rows = [
         {**CELL, "method": method, "budget": budget, "seed": 0, "scale": "paper", "images": 50000, "metric": "FID",
          "quality": at_one / budget, "ratio_measured": ratio}
@@ -40,8 +48,9 @@ def some_runs(budgets=BUDGETS, **changes):
 
 def some_speedups(values, censored=None, budgets=BUDGETS, **changes):
     """Morse's points with these speedups; ``censored`` by budget."""
+    shared = {**CELL, "method": "morse", "scale": "paper", "metric": "FID"}
     rows = [
-        {**CELL, "budget": budget, "speedup": value, "censored": (censored or {}).get(budget, ""), "scale": "paper", "metric": "FID"}
+        shared | {"budget": budget, "speedup": value, "censored": (censored or {}).get(budget, "")}
         for budget, value in zip(budgets, values, strict=True)
     ]
     return pd.DataFrame(rows, columns=SPEEDUP_COLUMNS).assign(**changes)
@@ -75,7 +84,8 @@ def test_a_number_at_scale_is_judged_by_its_distance_from_the_claimed(speedups, 
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("scale", "mini"), ("images", 200), ("images", 49999), ("images", 60000), ("metric", "small distance")]
+    ("column", "value"),
+    [("scale", "mini"), ("images", 200), ("images", 49999), ("images", 60000), ("metric", "small distance")],
 )
 def test_unlike_runs_are_never_compared(column, value):
     speedups = some_speedups([2.0] * 5).assign(**({column: value} if column != "images" else {}))
@@ -87,6 +97,21 @@ def test_unlike_runs_are_never_compared(column, value):
 def test_speedups_of_another_metric_are_not_taken_for_the_runs():
     row = verdict(a_claim(), some_runs(), some_speedups([2.0] * 5, metric="KID"))
     assert row["verdict"] == NOT_RUN and pd.isna(row["ours"]) and "do not give this number" in row["note"]
+
+
+def test_speedups_of_another_method_are_not_taken_for_the_claim_s():
+    """Neither at scale nor of a twin; a claim about the other method takes these alone."""
+    both = pd.concat([some_speedups([2.0] * 5), some_speedups([5.0] * 5, method="other")])
+    row = verdict(a_claim(), some_runs(), both)
+    assert (row["verdict"], row["ours"]) == (REPRODUCED, 2.0) and "5 budgets" in row["note"]
+    assert verdict(a_claim(method="other"), some_runs(), both)["ours"] == 5.0
+    row = verdict(a_claim(), some_runs(), some_speedups([2.0] * 5, method="other"))
+    assert row["verdict"] == NOT_RUN and pd.isna(row["ours"]) and "do not give this number" in row["note"]
+    of_twin = both.assign(**TWIN_SPEEDUP)
+    row = verdict(a_claim(), some_runs(**TWIN), of_twin)
+    assert (row["verdict"], row["twin"]) == (MINIATURE, 2.0)
+    row = verdict(a_claim(), some_runs(**TWIN), of_twin[of_twin["method"] == "other"])
+    assert row["verdict"] == NOT_RUN and pd.isna(row["twin"])
 
 
 def test_nothing_stands_for_runs_that_were_not_made():
@@ -119,17 +144,20 @@ def test_a_twin_on_two_tasks_gives_two_rows_and_a_run_at_scale_hides_it():
     runs = [some_runs(**TWIN | {"task": task}) for task in tasks]
     speedups = [some_speedups([2.0 + i] * 5, **TWIN_SPEEDUP | {"task": task}) for i, task in enumerate(tasks)]
     table = judge([a_claim()], pd.concat(runs), pd.concat(speedups))
-    assert table[["verdict", "twin_task", "twin"]].to_numpy().tolist() == [[MINIATURE, "clothes", 2.0], [MINIATURE, "digits", 3.0]]
-    row = verdict(a_claim(), pd.concat([*runs, some_runs()]), pd.concat([*speedups, some_speedups([2.0] * 5)]))
+    assert table["verdict"].tolist() == [MINIATURE, MINIATURE]
+    assert table["twin_task"].tolist() == list(tasks) and table["twin"].tolist() == [2.0, 3.0]
+    runs = pd.concat([*runs, some_runs()])
+    row = verdict(a_claim(), runs, pd.concat([*speedups, some_speedups([2.0] * 5)]))
     assert row["verdict"] == REPRODUCED and pd.isna(row["twin"])
-    row = verdict(a_claim(), pd.concat([*runs, some_runs()]), pd.concat([*speedups, some_speedups([2.0] * 5, {3: "above"})]))
+    row = verdict(a_claim(), runs, pd.concat([*speedups, some_speedups([2.0] * 5, {3: "above"})]))
     assert (row["verdict"], row["ours"], row["bound"]) == (NOT_RUN, 2.0, ">=") and pd.isna(row["twin"])
 
 
 @pytest.mark.parametrize("budgets", [(3, 10, 30, 60, 90), (4, 10, 30, 60, 100), (3, 100)])
 def test_an_average_over_too_few_budgets_is_not_the_claim_s(budgets):
     row = verdict(a_claim(), some_runs(budgets), some_speedups([2.0] * len(budgets), budgets=budgets))
-    assert row["verdict"] == NOT_RUN and pd.isna(row["ours"]) and "the claim needs 5 or more from 3 to 100 LSD" in row["note"]
+    assert row["verdict"] == NOT_RUN and pd.isna(row["ours"])
+    assert "the claim needs 5 or more from 3 to 100 LSD" in row["note"]
 
 
 def test_budgets_outside_the_range_and_those_left_out_do_not_count():
@@ -170,22 +198,26 @@ def test_the_other_measures_read_their_own_cells():
     at = a_claim({"measure": "speedup", "budget": 30, **shared}, expected={"value": 3.0})
     baseline = a_claim({"measure": "quality", "budget": 10, "method": "baseline", **shared}, expected={"value": 10.0})
     morse = a_claim({"measure": "quality", "budget": 10, "method": "morse", **shared}, expected={"value": 8.0})
-    ratio = a_claim({"measure": "ratio", "tolerance": 0.0}, cells=[{"model": "big"}], expected={"low": 5.0, "high": 10.0})
+    of_ratio = {"measure": "ratio", "tolerance": 0.0}
+    ratio = a_claim(of_ratio, cells=[{"model": "big"}], expected={"low": 5.0, "high": 10.0})
     table = judge([at, baseline, morse, ratio], runs, speedups)
     assert table["ours"].tolist() == [3.0, 10.0, 8.0, 6.0] and (table["verdict"] == REPRODUCED).all()
 
 
 def test_dot_s_size_and_training_are_read_from_the_tables_of_costs():
-    latencies = pd.DataFrame({"model": ["big", "big", "big-mini"], "dot_own_parameters": [97_840_000, 97_840_000, 1_000_000]})
-    trained = {"model": ["big", "big-mini"], "training_seconds": [190 * 3600.0, 5000.0], "trained_on": ["8 x NVIDIA A100", "CPU, 2 cores"]}
-    size = a_claim({"measure": "dot_size", "tolerance": 0.0}, cells=[{"model": "big"}], expected={"value": 97.84})
-    hours = a_claim(
-        {"measure": "training_hours", "hardware": "A100", "tolerance": 0.0}, cells=[{"model": "big"}], expected={"value": 190.0}
-    )
+    parameters = [97_840_000, 97_840_000, 1_000_000]
+    latencies = pd.DataFrame({"model": ["big", "big", "big-mini"], "dot_own_parameters": parameters})
+    trained = {"model": ["big", "big-mini"], "trained_on": ["8 x NVIDIA A100", "CPU, 2 cores"]}
+    trained["training_seconds"] = [190 * 3600.0, 5000.0]
+    of_big = {"cells": [{"model": "big"}]}
+    size = a_claim({"measure": "dot_size", "tolerance": 0.0}, **of_big, expected={"value": 97.84})
+    check = {"measure": "training_hours", "hardware": "A100", "tolerance": 0.0}
+    hours = a_claim(check, **of_big, expected={"value": 190.0})
     table = judge([size, hours], some_runs(), NOTHING[1], latencies, pd.DataFrame(trained))
     assert table["ours"].tolist() == [97.84, 190.0] and (table["verdict"] == REPRODUCED).all()
     table = judge([size, hours], some_runs(**TWIN), NOTHING[1], latencies, pd.DataFrame(trained))
-    assert table["verdict"].tolist() == [MINIATURE, NOT_RUN] and table["twin"].iloc[0] == 1.0  # hours of another machine are no twin's
+    assert table["verdict"].tolist() == [MINIATURE, NOT_RUN]  # hours of another machine are no twin's
+    assert table["twin"].iloc[0] == 1.0
     assert (judge([size, hours], some_runs(), NOTHING[1])["verdict"] == NOT_RUN).all()
 
 
@@ -202,8 +234,11 @@ def test_the_shipped_claims_are_sound():
     claims = read_claims(SHIPPED, SCHEMA)
     assert len({claim["id"] for claim in claims}) == len(claims) >= 12
     assert all(claim["source"] for claim in claims)
-    assert set(SCHEMA["properties"]["claims"]["items"]["properties"]["check"]["properties"]["measure"]["enum"]) == set(MEASURES)
-    samplers, models = ({path.stem: read_yaml(path) for path in (ROOT / "config" / kind).glob("*.yaml")} for kind in ("samplers", "models"))
+    assert {claim["method"] for claim in claims} == {MORSE}
+    check = SCHEMA["properties"]["claims"]["items"]["properties"]["check"]
+    assert set(check["properties"]["measure"]["enum"]) == set(MEASURES)
+    folders = (ROOT / "config" / kind for kind in ("samplers", "models"))
+    samplers, models = ({path.stem: read_yaml(path) for path in folder.glob("*.yaml")} for folder in folders)
     for claim in claims:
         for cell in claim["cells"] if "check" in claim else []:
             assert cell.get("sampler", "ddim") in samplers
@@ -219,10 +254,22 @@ def test_no_claim_is_reproduced_by_the_miniature_s_last_full_run():
     assert set(table["verdict"]) == {MINIATURE, NOT_RUN} and table["ours"].isna().all()
 
 
+def without(key):
+    return yaml.safe_dump({name: value for name, value in read_yaml(SHIPPED).items() if name != key})
+
+
 def damaged(change):
     content = read_yaml(SHIPPED)
     change(content["claims"])
     return yaml.safe_dump(content)
+
+
+def spoilt_check(number, **changes):
+    return damaged(lambda claims: claims[number]["check"].update(changes))
+
+
+def without_key_of_check(number, key):
+    return damaged(lambda claims: claims[number]["check"].pop(key))
 
 
 @pytest.mark.parametrize(
@@ -230,19 +277,28 @@ def damaged(change):
     [
         ("claims: [", "not YAML"),
         ("", "top level"),
-        ("sources: {P: a, N: b, R: c}\n", "'claims' is a required property"),
-        (damaged(lambda claims: claims.append(claims[0])), "claims[20].id: 'overall' stands twice"),
+        (without("claims"), "'claims' is a required property"),
+        (without("method"), "'method' is a required property"),
+        (without("sources"), "'sources' is a required property"),
+        (damaged(lambda claims: claims.append(claims[0])), "claims[20].id: 'overall' appears twice"),
         (damaged(lambda claims: claims[0].update(tolerence=1)), "claims[0]: unknown key 'tolerence'"),
+        (damaged(lambda claims: claims[0].update(method="morse")), "claims[0]: unknown key 'method'"),
         (damaged(lambda claims: claims[0].update(marks=["X"])), "claims[0].marks[0]: 'X' is not one of"),
-        (damaged(lambda claims: claims[0].update(expected={"low": 3.0, "high": 2.0})), "claims[0].expected: low 3 is above high 2"),
+        (
+            damaged(lambda claims: claims[0].update(expected={"low": 3.0, "high": 2.0})),
+            "claims[0].expected: low 3 is above high 2",
+        ),
         (damaged(lambda claims: claims[0].update(expected={"low": 3.0, "value": 2.0})), "claims[0].expected"),
-        (damaged(lambda claims: claims[0]["check"].update(measure="speed")), "claims[0].check.measure: 'speed' is not one of"),
-        (damaged(lambda claims: claims[0]["check"].pop("images")), "claims[0].check: 'images' is a required property"),
-        (damaged(lambda claims: claims[0]["check"]["budgets"].update(first=200)), "claims[0].check.budgets: first 200 is above last 100"),
-        (damaged(lambda claims: claims[4]["check"].pop("budget")), "claims[4].check: 'budget' is a required property"),
-        (damaged(lambda claims: claims[15]["check"].pop("hardware")), "claims[15].check: 'hardware' is a required property"),
-        (damaged(lambda claims: claims[8]["check"].pop("method")), "claims[8].check: 'method' is a required property"),
-        (damaged(lambda claims: claims[0]["cells"][0].pop("task")), "claims[0].cells[0]: 'task' is a required property"),
+        (spoilt_check(0, measure="speed"), "claims[0].check.measure: 'speed' is not one of"),
+        (without_key_of_check(0, "images"), "claims[0].check: 'images' is a required property"),
+        (
+            damaged(lambda claims: claims[0]["check"]["budgets"].update(first=200)),
+            "claims[0].check.budgets: first 200 is above last 100",
+        ),
+        (without_key_of_check(4, "budget"), "claims[4].check: 'budget' is a required property"),
+        (without_key_of_check(15, "hardware"), "claims[15].check: 'hardware' is a required property"),
+        (without_key_of_check(8, "method"), "claims[8].check: 'method' is a required property"),
+        (damaged(lambda claims: claims[0]["cells"][0].pop("task")), "[0].cells[0]: 'task' is a required property"),
         (damaged(lambda claims: claims[0].pop("check")), "claims[0]: 'unmeasured' is a required property"),
         (damaged(lambda claims: claims[0].update(unmeasured="why")), "claims[0].unmeasured"),
     ],

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
+from curves import add_method
 
 from morse.report.text_tables import costs_text
 from morse.results.costs import COST_COLUMNS, cost_table
-from morse.results.latency import LATENCY_COLUMNS, latency_table
 from morse.results.runs import RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS
 
@@ -14,25 +14,55 @@ KEY = {"model": "twin", "task": "shapes", "sampler": "ddim"}
 TRAINING = {"twin": {"seconds": 1000.0, "hardware": "a GPU"}}
 
 
-def tables(speedup=2.0, censored=""):
+def tables(speedup=2.0, censored="", methods=("morse",)):
+    """Runs of two seeds at 10 LSD, and speedups; an image by "other" takes 0.1 s longer."""
     runs = [
         KEY
-        | {"method": method, "budget": 10, "seed": seed, "seconds_per_image": 0.5 + 0.1 * seed, "memory": memory + seed, "device": "cpu"}
-        for method, memory in (("baseline", 100.0), ("morse", 150.0))
+        | {"method": method, "budget": 10, "seed": seed, "device": "cpu"}
+        | {"seconds_per_image": 0.5 + 0.1 * seed + 0.1 * (method == "other"), "memory": 100.0 + 50.0 * place + seed}
+        for place, method in enumerate(("baseline", *methods))
         for seed in (0, 1)
     ]
-    speedups = [KEY | {"budget": 10, "scale": "mini", "speedup_wall": speedup, "censored_wall": censored}]
-    speedups[0] |= {"speedup_wall_low": 0.9 * speedup, "speedup_wall_high": 1.1 * speedup}
+    speedups = [
+        KEY
+        | {"method": method, "budget": 10, "scale": "mini", "speedup_wall": speedup, "censored_wall": censored}
+        | {"speedup_wall_low": 0.9 * speedup, "speedup_wall_high": 1.1 * speedup}
+        for method in methods
+    ]
     return pd.DataFrame(runs, columns=RUN_COLUMNS), pd.DataFrame(speedups, columns=SPEEDUP_COLUMNS)
 
 
 def test_dot_has_paid_when_the_seconds_saved_are_those_of_its_training():
-    row = cost_table(*tables(), TRAINING).iloc[0]
+    table = cost_table(*tables(), TRAINING)
+    row = table.iloc[0]
+    assert list(table.columns) == COST_COLUMNS and row["method"] == "morse"
     assert (row["seconds_per_image"], row["equal_quality_seconds"]) == pytest.approx((0.55, 1.1))
     assert row["break_even_images"] == np.ceil(1000.0 / 0.55)
-    assert (row["break_even_low"], row["break_even_high"]) == (np.ceil(1000.0 / 0.55 / 1.2), np.ceil(1000.0 / 0.55 / 0.8))
+    assert row["break_even_low"] == np.ceil(1000.0 / 0.55 / 1.2)
+    assert row["break_even_high"] == np.ceil(1000.0 / 0.55 / 0.8)
     assert (row["trained_on"], row["sampled_on"]) == ("a GPU", "cpu")
     assert (row["memory"], row["baseline_memory"]) == (151.0, 101.0)
+
+
+def test_every_method_has_its_own_costs_beside_the_same_baseline(monkeypatch):
+    add_method(monkeypatch)
+    table = cost_table(*tables(methods=("morse", "other")), TRAINING)
+    assert table["method"].tolist() == ["morse", "other"]
+    pd.testing.assert_frame_equal(table.iloc[:1], cost_table(*tables(), TRAINING))
+    other = table.iloc[1]
+    assert (other["seconds_per_image"], other["equal_quality_seconds"]) == pytest.approx((0.65, 1.3))
+    assert other["break_even_images"] == np.ceil(1000.0 / 0.65)
+    assert (other["memory"], other["baseline_memory"]) == (201.0, 101.0)
+
+
+def test_a_method_without_dot_has_no_training_to_pay_for(monkeypatch):
+    add_method(monkeypatch, networks=("dash",))
+    morse, other = cost_table(*tables(methods=("morse", "other")), TRAINING).to_dict("records")
+    assert other["equal_quality_seconds"] == pytest.approx(1.3) and other["memory"] == 201.0
+    assert pd.isna(other["trained_on"])
+    blank = ("training_seconds", "break_even_images", "break_even_low", "break_even_high")
+    assert all(np.isnan(other[name]) for name in blank)
+    assert (morse["training_seconds"], morse["trained_on"]) == (1000.0, "a GPU")
 
 
 @pytest.mark.parametrize("speedup", [0.9, 1.0])
@@ -44,7 +74,12 @@ def test_what_saves_nothing_never_pays_but_might(speedup):
 
 @pytest.mark.parametrize(
     ("speedup", "censored", "images", "text"),
-    [(2.0, "above", 1819.0, "<= 1819"), (2.0, "below", 1819.0, ">= 1819"), (0.9, "above", np.nan, ""), (np.nan, np.nan, np.nan, "")],
+    [
+        (2.0, "above", 1819.0, "<= 1819"),
+        (2.0, "below", 1819.0, ">= 1819"),
+        (0.9, "above", np.nan, ""),
+        (np.nan, np.nan, np.nan, ""),
+    ],
 )
 def test_bounds_of_the_speedup_are_bounds_of_the_images(speedup, censored, images, text):
     table = cost_table(*tables(speedup, censored), TRAINING)
@@ -61,27 +96,3 @@ def test_an_unknown_training_leaves_blanks():
 def test_without_morse_there_are_no_costs():
     runs, speedups = tables()
     assert list(cost_table(runs, speedups.iloc[:0], {}).columns) == COST_COLUMNS
-
-
-def test_latency_has_a_row_for_each_measurement():
-    made = {
-        "dash_execution": "eager",
-        "dot_execution": "compiled",
-        "dash_seconds": 0.6,
-        "dot_seconds": 0.1,
-        "ratio": 6.0,
-        "ratio_interval": [5.9, 6.2],
-        "threads": 2,
-    }
-    record = {
-        "model": "twin", "scale": "mini", "ratio": 6.0, "measurements": [made | {"batch_size": 100}, made | {"batch_size": 20}],
-        "flops": {"dash": 14_000_000, "dot": 2_000_000}, "parameters": {"dash": 50, "dot": 55, "dot_own": 10},
-        "memory_format": "channels_last", "provenance": {"device": "a processor"},
-    }  # fmt: skip
-    table = latency_table([record])
-    assert list(table.columns) == LATENCY_COLUMNS and table["batch_size"].tolist() == [20, 100]
-    row = table.iloc[0]
-    assert (row["ratio"], row["ratio_low"], row["ratio_high"], row["ratio_flops"]) == (6.0, 5.9, 6.2, 7.0)
-    assert (row["dash_gflops"], row["dot_parameters"], row["dot_own_parameters"], row["device"]) == (0.014, 55, 10, "a processor")
-    assert (row["dash_execution"], row["dot_execution"], row["threads"]) == ("eager", "compiled", 2)
-    assert row["memory_format"] == "channels_last"

@@ -1,8 +1,9 @@
-"""The word lossless is earned by a test: how often it errs is simulated where the truth is known."""
+"""The word lossless is earned by a test: how often it errs is simulated with a known truth."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from curves import record, table
+from curves import curve, curves, record, table
 
 from morse.results.jackknife import jackknife_table
 from morse.results.lossless import not_inferior, with_lossless
@@ -30,7 +31,10 @@ def test_luck_that_both_share_drops_out():
 
 @pytest.mark.parametrize("groups", [4, 20])
 def test_a_morse_that_is_worse_by_the_margin_passes_in_one_run_of_twenty(groups):
-    """Means over groups in the place of distances: their jackknife is exact, so that the level is the test's own."""
+    """Means over groups take the place of distances.
+
+    Their jackknife is exact, so that the level is the test's own.
+    """
     rng, passed, trials = np.random.default_rng(0), 0, 3000
     truth = np.array([4.0 * (1 + MARGIN), 4.0])
     for _ in range(trials):
@@ -64,14 +68,46 @@ def test_a_morse_that_beats_nothing_has_no_budget():
 def test_pairing_comes_from_the_jackknife():
     records = [record("baseline", 10, 0, quality=4.0), record("morse", 10, 0, 5, 40, quality=3.9)]
     for item in records:
-        item["quality"] |= {"without_groups": [item["quality"]["value"] + luck for luck in (-0.2, 0.0, 0.2)], "standard_error": 0.23}
+        without = [item["quality"]["value"] + luck for luck in (-0.2, 0.0, 0.2)]
+        item["quality"] |= {"without_groups": without, "standard_error": 0.23}
     runs, jackknife = table(records), jackknife_table(records)
     speedups = speedup_table(runs)
     assert with_lossless(speedups, runs, jackknife, MARGIN)["lossless_budget"][0] == 10
     assert np.isnan(with_lossless(speedups, runs, None, MARGIN)["lossless_budget"][0])
 
 
+def test_every_method_is_tested_against_the_baseline_alone():
+    """The other method is much the better one, and Morse's verdicts stay what they were."""
+    records = curves(1.5, se=0.02)
+    both, alone = (table(some) for some in (records + curve("other", 6.0, se=0.02), records))
+    verdicts = with_lossless(speedup_table(both), both, None, MARGIN)
+    of_morse = verdicts[verdicts["method"] == "morse"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(of_morse, with_lossless(speedup_table(alone), alone, None, MARGIN))
+    of_other = verdicts[verdicts["method"] == "other"]
+    assert of_other["lossless_budget"].tolist() == [16.0, 32.0, 64.0, 64.0, 64.0]  # the last below 24, 48, 96, ...
+    assert of_other["lossless_speedup"].tolist() == pytest.approx([4.0, 4.0, 4.0, 2.0, 1.0])
+    assert (of_other["lossless_budget"].iloc[:3].to_numpy() > of_morse["lossless_budget"].iloc[:3].to_numpy()).all()
+
+
+def test_wall_clocks_of_several_devices_make_no_lossless_speedup():
+    records = curves(1.5)
+    records[0]["provenance"]["device"] = "another"
+    runs = table(records)
+    verdicts = with_lossless(speedup_table(runs), runs, None, MARGIN)
+    assert verdicts["lossless_speedup"].notna().all() and verdicts["lossless_speedup_wall"].isna().all()
+
+
+def test_the_device_of_another_method_does_not_count():
+    others = curve("other", 2.0)
+    for item in others:
+        item["provenance"]["device"] = "another"
+    runs = table(curves(1.5) + others)
+    verdicts = with_lossless(speedup_table(runs), runs, None, MARGIN)
+    assert verdicts.groupby("method")["lossless_speedup_wall"].count().to_dict() == {"morse": 5, "other": 0}
+
+
 def test_a_table_without_points_gains_the_columns():
     runs = table([record()])
     empty = with_lossless(speedup_table(runs), runs, None, MARGIN)
-    assert {"lossless_budget", "lossless_speedup", "lossless_speedup_wall", "margin"} <= set(empty.columns) and empty.empty
+    assert {"lossless_budget", "lossless_speedup", "lossless_speedup_wall", "margin"} <= set(empty.columns)
+    assert empty.empty

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from curves import curves, power_law, record, table
+from curves import curve, curves, power_law, record, table
 
 from morse.results.equal_quality import equal_quality_cost, saturation
 from morse.results.jackknife import jackknife_table
 from morse.results.runs import CURVE
 from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
-from morse.results.summary import speedup_summary
+from morse.results.summary import BEFORE_SATURATION, SUMMARY_COLUMNS, speedup_summary
 
 
 def test_equal_quality_cost_inverts_a_power_law_between_its_points():
@@ -19,7 +19,10 @@ def test_equal_quality_cost_inverts_a_power_law_between_its_points():
     assert found.censored == ""
 
 
-@pytest.mark.parametrize(("target", "cost", "censored"), [(9.0, 5, ""), (9.1, 5, "below"), (2.0, 50, ""), (1.9, 50, "above")])
+@pytest.mark.parametrize(
+    ("target", "cost", "censored"),
+    [(9.0, 5, ""), (9.1, 5, "below"), (2.0, 50, ""), (1.9, 50, "above")],
+)
 def test_equal_quality_cost_is_censored_outside_the_curve(target, cost, censored):
     found = equal_quality_cost([5, 50], [9.0, 2.0], target)
     assert (found.cost, found.censored) == (pytest.approx(cost), censored)
@@ -57,7 +60,7 @@ def test_speedups_outside_the_overlap_are_bounds():
 def test_clocks_differ_where_calls_and_seconds_do():
     records = curves(2.0)
     for item in records:
-        if item["node"]["method"] == "morse":
+        if item["run"]["method"] == "morse":
             item["seconds"] *= 1.25
     speedups = speedup_table(table(records)).iloc[:3]
     np.testing.assert_allclose(speedups["speedup"], 2.0, rtol=1e-9)
@@ -80,13 +83,16 @@ def test_interval_holds_the_truth_and_shrinks_with_the_error():
         assert ((middle["speedup_low"] < 1.5) & (1.5 < middle["speedup_high"])).all()
         width[se] = (np.log(middle["speedup_high"] / middle["speedup_low"])).mean()
     assert width[0.02] == pytest.approx(width[0.08] / 4, rel=0.2)
-    # Both curves' errors in log cost, half of the way between two points: se / 0.9 * sqrt(1 + 2 / 4).
+    # Both curves' errors in log cost, half-way between two points: se / 0.9 * sqrt(1 + 2 / 4).
     assert width[0.02] == pytest.approx(2 * 1.96 * 0.02 / 0.9 * np.sqrt(1.5), rel=0.15)
 
 
 @pytest.mark.parametrize("groups", [5, 20])
 def test_interval_covers_the_truth_about_as_often_as_it_says(groups):
-    """Qualities are means over groups, some of whose luck the runs share; the jackknife has to find out how much."""
+    """Qualities are means over groups, some of whose luck the runs share.
+
+    The jackknife has to find out how much.
+    """
     hits = []
     for seed in range(300):
         rng, records = np.random.default_rng(seed), curves(1.5)
@@ -106,14 +112,17 @@ def flattening(cost):
 
 
 def of_flat_curves(luck=None, groups=20):
-    """Baseline and Morse, 1.5 times as fast, on a curve that ends flat; with luck, a share of which all runs have in common."""
-    records = [item for item in curves(1.5) if item["node"]["method"] == "baseline" or item["node"]["budget"] <= 32]
+    """Baseline and Morse, 1.5 times as fast, on a curve that ends flat.
+
+    With luck, all runs have a part of it in common.
+    """
+    records = [item for item in curves(1.5) if item["run"]["method"] == "baseline" or item["run"]["budget"] <= 32]
     common = np.zeros(groups) if luck is None else luck.standard_normal(groups)
     for item in records:
-        speed = 1.5 if item["node"]["method"] == "morse" else 1.0
+        speed = 1.5 if item["run"]["method"] == "morse" else 1.0
         own = np.zeros(groups) if luck is None else luck.standard_normal(groups)
         deviation = 0.01 * np.sqrt(groups) * (0.8 * common + 0.6 * own)
-        value = flattening(speed * item["node"]["budget"])
+        value = flattening(speed * item["run"]["budget"])
         without = value * (1 + (deviation.sum() - deviation) / (groups - 1))
         item["quality"] |= {"value": value * (1 + deviation.mean()), "without_groups": without.tolist()}
     return records
@@ -133,18 +142,18 @@ def test_the_interval_of_the_mean_covers_where_the_curve_ends_flat():
 
 def test_intervals_do_not_depend_on_the_other_curves():
     alone = curves(1.5, se=0.02)
-    others = [{**item, "node": {**item["node"], "model": "twin", "sampler": "a-first"}} for item in curves(2.0, se=0.05)]
+    others = [{**item, "run": {**item["run"], "model": "twin", "sampler": "a-first"}} for item in curves(2.0, se=0.05)]
     both = speedup_table(table(alone + others))
     pd.testing.assert_frame_equal(both[both["sampler"] == "ddim"].reset_index(drop=True), speedup_table(table(alone)))
 
 
 def paired(records, luck, share=1.0, groups=20, size=0.3):
-    """The records with a jackknife in which the runs of a seed have ``share`` of their luck in common."""
+    """The records with a jackknife; the runs of a seed have ``share`` of their luck in common."""
     for item in records:
-        node, q = item["node"], item["quality"]
-        rng = np.random.default_rng([luck, node["seed"]])
+        run, q = item["run"], item["quality"]
+        rng = np.random.default_rng([luck, run["seed"]])
         common = rng.standard_normal(groups)
-        own = np.random.default_rng([luck, node["seed"], node["budget"], len(node["method"])]).standard_normal(groups)
+        own = np.random.default_rng([luck, run["seed"], run["budget"], len(run["method"])]).standard_normal(groups)
         deviation = share * common + np.sqrt(1 - share**2) * own
         deviation *= size * np.sqrt(groups / (groups - 1)) / np.linalg.norm(deviation - deviation.mean())
         q["without_groups"] = (q["value"] * (1 + deviation)).tolist()
@@ -180,7 +189,7 @@ def test_means_have_intervals_and_points_of_one_luck_do_not_average_it_out():
     for share in (0.0, 1.0):
         records = paired(curves(1.5), 5, share, size=0.03)
         for item in records:
-            if item["node"]["method"] == "baseline":  # known exactly: Morse's own luck is all
+            if item["run"]["method"] == "baseline":  # known exactly: Morse's own luck is all
                 item["quality"] |= {"without_groups": [item["quality"]["value"]] * 20, "standard_error": 0.0}
         runs, jackknife = table(records), jackknife_table(records)
         speedups, draws = speedup_table(runs, jackknife), speedup_draws(runs, jackknife)
@@ -197,15 +206,50 @@ def test_means_have_intervals_and_points_of_one_luck_do_not_average_it_out():
 
 
 def test_a_budget_without_baseline_has_a_speedup_but_no_difference():
-    records = [item for item in curves(1.5) if (item["node"]["method"], item["node"]["budget"]) != ("baseline", 8)]
+    records = [item for item in curves(1.5) if item["run"]["method"] == "morse" or item["run"]["budget"] != 8]
     row = speedup_table(table(records)).set_index("budget").loc[8]
     assert np.isnan(row["baseline_quality"]) and np.isnan(row["difference"]) and np.isnan(row["difference_se"])
     assert row["speedup"] == pytest.approx(1.5)
 
 
-def test_morse_without_any_baseline_raises():
-    with pytest.raises(ValueError, match="twin shapes ddim: Morse runs without a baseline"):
-        speedup_table(table([record("morse", 10, 0, 6, 32)]))
+def test_a_method_without_any_baseline_raises():
+    for method in ("morse", "other"):
+        with pytest.raises(ValueError, match=f"twin shapes ddim: runs by {method} without a baseline have no speedup"):
+            speedup_table(table([record(method, 10, 0, 6, 32)]))
+
+
+def test_every_method_has_its_own_speedup_over_the_baseline():
+    speedups = speedup_table(table(curves(1.5) + curve("other", 1.2)))
+    assert list(speedups.columns) == SPEEDUP_COLUMNS and SPEEDUP_COLUMNS[3] == "method"
+    assert speedups["method"].tolist() == ["morse"] * 5 + ["other"] * 5
+    for method, speed in (("morse", 1.5), ("other", 1.2)):
+        rows = speedups[speedups["method"] == method].set_index("budget")
+        np.testing.assert_allclose(rows.loc[[4, 8, 16], ["speedup", "speedup_wall"]], speed, rtol=1e-9)
+        np.testing.assert_allclose(rows["baseline_quality"], power_law(rows.index.to_numpy()))
+        np.testing.assert_allclose(rows["quality"], power_law(speed * rows.index.to_numpy()))
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_a_method_s_rows_do_not_change_when_another_is_added(pairs):
+    """Neither its speedups, nor their intervals, nor the means over them with theirs."""
+
+    def tables(records):
+        runs, jackknife = table(records), jackknife_table(records) if pairs else None
+        speedups = speedup_table(runs, jackknife)
+        return speedups, speedup_summary(speedups, 10.0, speedup_draws(runs, jackknife))
+
+    morse, other = paired(curves(1.5, se=0.03), 3, size=0.03), paired(curve("a-first", 2.0, se=0.05), 4, size=0.05)
+    for both, alone in zip(tables(morse + other), tables(morse), strict=True):
+        assert {*both["method"]} == {"a-first", "morse"} and len(both) == 2 * len(alone)
+        pd.testing.assert_frame_equal(both[both["method"] == "morse"].reset_index(drop=True), alone)
+
+
+def test_the_device_of_another_method_does_not_take_the_wall_clock_away():
+    others = curve("other", 2.0)
+    for item in others:
+        item["provenance"]["device"] = "another"
+    known = speedup_table(table(curves(1.5) + others)).groupby("method")["speedup_wall"].count()
+    assert known.to_dict() == {"morse": 5, "other": 0}
 
 
 def test_baseline_alone_gives_an_empty_table():
@@ -214,21 +258,35 @@ def test_baseline_alone_gives_an_empty_table():
 
 def test_summary_counts_bounds_and_excluded_points():
     speedups = pd.DataFrame({
-        **dict.fromkeys(CURVE, "x"), "scale": "mini", "metric": "m", "quality": [300.0, 20.0, 10.0, 5.0],
-        "saturated": [False, False, False, True],
+        **dict.fromkeys(CURVE, "x"), "method": "morse", "scale": "mini", "metric": "m",
+        "quality": [300.0, 20.0, 10.0, 5.0], "saturated": [False, False, False, True],
         "speedup": [0.5, 2.0, 8.0, 4.0], "censored": ["below", "", "", "above"],
         "speedup_wall": [1.0, 1.0, 4.0, 2.0], "censored_wall": ["", "", "", ""],
     })  # fmt: skip
     everything, falling, band = speedup_summary(speedups, max_quality=10).to_dict("records")
-    assert (everything["band"], everything["points"], everything["excluded"], everything["lower_bound"]) == ("all", 3, 1, True)
+    counts = ["band", "points", "excluded", "lower_bound"]
+    assert [everything[name] for name in counts] == ["all", 3, 1, True]
     assert everything["geometric_mean"] == pytest.approx(4.0)
     assert everything["arithmetic_mean"] == pytest.approx(14 / 3)
-    assert (everything["points_wall"], everything["arithmetic_mean_wall"], everything["lower_bound_wall"]) == (4, 2.0, False)
+    assert (everything["points_wall"], everything["arithmetic_mean_wall"]) == (4, 2.0)
+    assert not everything["lower_bound_wall"]
     assert (band["band"], band["points"], band["excluded"]) == ("quality <= 10", 2, 0)
     assert band["geometric_mean"] == pytest.approx(np.sqrt(32))
-    assert (falling["band"], falling["points"], falling["excluded"], falling["lower_bound"]) == ("before saturation", 2, 1, False)
+    assert [falling[name] for name in counts] == ["before saturation", 2, 1, False]
     assert falling["geometric_mean"] == pytest.approx(4.0)
     assert list(speedup_summary(speedups)["band"]) == ["all", "before saturation"]
+
+
+def test_the_summary_has_a_row_for_each_method_and_band():
+    runs = table(curves(1.5) + curve("other", 1.2))
+    summary = speedup_summary(speedup_table(runs), draws=speedup_draws(runs))
+    assert list(summary.columns) == SUMMARY_COLUMNS and SUMMARY_COLUMNS[3] == "method"
+    assert summary[["method", "band"]].to_numpy().tolist() == [
+        [method, band] for method in ("morse", "other") for band in ("all", BEFORE_SATURATION)
+    ]
+    means = summary[summary["band"] == "all"].set_index("method")["geometric_mean"]
+    # Four points of the speed, and the last, a bound of 1.
+    assert means.to_dict() == pytest.approx({"morse": 1.5 ** (4 / 5), "other": 1.2 ** (4 / 5)})
 
 
 @pytest.mark.parametrize(
@@ -250,12 +308,13 @@ def test_a_flat_end_is_told_apart():
     flat = {"budget": 128, "quality": power_law(64)}
     records = [*curves(2.0), record(**flat), record("morse", dash=64, dot=512, **flat)]
     speedups = speedup_table(table(records))
-    assert speedups.set_index("budget")["saturated"].to_dict() == {4: False, 8: False, 16: False, 32: False, 64: True, 128: True}
+    saturated = speedups.set_index("budget")["saturated"]
+    assert saturated.to_dict() == dict.fromkeys((4, 8, 16, 32), False) | {64: True, 128: True}
     assert not speedup_table(table(curves(2.0)))["saturated"].any()
 
 
 def test_the_ceiling_is_a_perfect_dot():
-    """Which makes every call as good as Dash's: 8 of Dash and 16 of Dot, N = 8, are 24 for the price of 10."""
+    """It makes every call as good as Dash's: 8 of Dash and 16 of Dot are 24 for the price of 10."""
     speedups = speedup_table(table([record(budget=10), record("morse", 10, dash=8, dot=16)]))
     assert speedups["ceiling"].item() == pytest.approx(24 / speedups["lsd"].item())
     assert speedups["lsd"].item() == pytest.approx(10.0)

@@ -67,5 +67,7 @@ def test_other_errors_of_a_compiled_network_are_its_own():
 def test_unknown_or_impossible_executions_are_one_line(network):
     with pytest.raises(ValueError, match="execution: fast is none of eager, compiled, cuda-graphs"):
         executable(network, "fast")
-    with pytest.raises(ValueError, match="cuda-graphs needs a GPU, and the networks are on cpu; set execution: compiled or eager"):
+    with pytest.raises(
+        ValueError, match="cuda-graphs needs a GPU, and the networks are on cpu; set execution: compiled or eager"
+    ):
         executable(network, "cuda-graphs")

@@ -1,4 +1,4 @@
-"""Jobs import no more of diffusers than its U-Net, and hiding the rest is over when that is done."""
+"""Jobs import no more of diffusers than its U-Net, and hiding the rest ends when that is done."""
 
 import importlib.util
 import subprocess
@@ -12,7 +12,6 @@ SCRIPTS = Path(__file__).parents[1] / "workflow" / "scripts"
 
 @pytest.fixture
 def hidden(monkeypatch):
-    monkeypatch.syspath_prepend(SCRIPTS)
     from morse.runtime.light_import import hidden
 
     return hidden
@@ -54,17 +53,30 @@ def run(code):
 
 
 def test_a_job_loads_neither_the_extras_nor_the_compiler_and_can_later():
-    code = (
-        "import sys; from morse.runtime import light_import as lean; lean.import_unet(); import morse.dash.loading; print(*{*lean.EXTRAS, lean.COMPILER} & {*sys.modules})\n"
-        "import torch; print(torch.compiler.disable.__module__); import torch._dynamo; import peft; print(peft.__name__)"
-    )
+    code = """
+import sys
+from morse.runtime import light_import as lean
+lean.import_unet()
+import morse.dash.loading
+print(*{*lean.EXTRAS, lean.COMPILER} & {*sys.modules})
+import torch
+print(torch.compiler.disable.__module__)
+import torch._dynamo
+import peft
+print(peft.__name__)
+"""
     assert run(code) == ["torch.compiler", "peft"]
 
 
 def test_what_diffusers_has_seen_is_not_hidden_from_it():
-    assert run(
-        "import diffusers; from morse.runtime import light_import as lean; lean.import_unet(); import morse.dot.network; print(diffusers.utils.is_peft_available())"
-    ) == ["True"]
+    code = """
+import diffusers
+from morse.runtime import light_import as lean
+lean.import_unet()
+import morse.dot.network
+print(diffusers.utils.is_peft_available())
+"""
+    assert run(code) == ["True"]
 
 
 def test_the_library_hides_nothing():

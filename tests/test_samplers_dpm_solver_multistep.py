@@ -37,7 +37,9 @@ def test_every_step_is_diffusers(prediction, algorithm, order, calls, schedule, 
     for index, t in enumerate(theirs.timesteps):
         eps = gaussian(x, t.repeat(len(x)))
         if index == calls - 1 and prediction == "noise":
-            expected = (x - schedule.sigma(t.item()) * eps) / schedule.alpha(t.item())  # theirs would stop before the data
+            expected = (x - schedule.sigma(t.item()) * eps) / schedule.alpha(
+                t.item()
+            )  # theirs would stop before the data
         else:
             expected = theirs.step(eps, t, x).prev_sample
         x, state = ours.step(index, x, eps, state, no_noise)
@@ -46,9 +48,14 @@ def test_every_step_is_diffusers(prediction, algorithm, order, calls, schedule, 
 
 
 @pytest.mark.parametrize("prediction", ["clean", "noise"])
-@pytest.mark.parametrize(("order", "corrected", "expected"), [(1, False, 1.0), (2, False, 2.0), (3, True, 4.0), (3, False, 2.0)])
+@pytest.mark.parametrize(
+    ("order", "corrected", "expected"), [(1, False, 1.0), (2, False, 2.0), (3, True, 4.0), (3, False, 2.0)]
+)
 def test_order_of_convergence(order, corrected, expected, prediction, schedule, gaussian, x):
-    """From exact predictions at the first times: the first steps' lower orders would hide the third, which is better than its name here."""
+    """From exact predictions at the first times.
+
+    The first steps' lower orders would hide the third, which is better than its name here.
+    """
     counts, errors = (64, 96, 128, 192), []
     for calls in counts:
         sampler = DPMSolverMultistep(schedule, calls + 1, order=order, prediction=prediction, corrected=corrected)
@@ -56,7 +63,9 @@ def test_order_of_convergence(order, corrected, expected, prediction, schedule, 
         for index, t in enumerate(sampler.times[:-1]):
             exact = index < order
             x_t = gaussian.flow(x, sampler.times[0], t) if exact else x_t
-            x_t, state = sampler.step(index, x_t, gaussian(x_t, torch.full((3,), t, dtype=torch.float64)), state, no_noise)
+            x_t, state = sampler.step(
+                index, x_t, gaussian(x_t, torch.full((3,), t, dtype=torch.float64)), state, no_noise
+            )
         errors.append((x_t - gaussian.flow(x, sampler.times[0], sampler.times[-1])).abs().max().item())
     slope = -np.polyfit(np.log(counts), np.log(errors), 1)[0]
     assert slope == pytest.approx(expected, abs=0.25)

@@ -1,4 +1,4 @@
-"""LCM: parity with diffusers step by step, its times, its noise, and a perfect consistency model of a Gaussian."""
+"""LCM: diffusers' steps, its times, its noise, and a perfect consistency model of a Gaussian."""
 
 from itertools import pairwise
 
@@ -6,10 +6,11 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_lcm import LCMScheduler
 
-from morse.methods.baseline import DashOnly
+from morse.methods.baseline import Baseline
 from morse.samplers.lcm import LCM, lcm_times
 from morse.sampling.loop import trajectory
-from morse.schedules.noise import CLEAN, cosine
+from morse.schedules.noise import CLEAN
+from morse.schedules.presets import cosine
 from morse.seeds import generator
 
 
@@ -23,14 +24,16 @@ def diffusers_lcm(schedule, **options):
 @pytest.mark.parametrize("calls", [1, 2, 4, 8, 50])
 @pytest.mark.parametrize("scaling", [10.0, 0.001])
 def test_is_diffusers_lcm(scaling, calls, schedule, gaussian, x):
-    """Every step, with the same noise; by the small scaling also where the sample's share is large."""
+    """Every step, with the same noise. By the small scaling the sample's share is large."""
     theirs, ours = diffusers_lcm(schedule, timestep_scaling=scaling), LCM(schedule, calls, timestep_scaling=scaling)
     theirs.set_timesteps(calls)
     draws, reference, state = generator(3), generator(3), None
     for index, t in enumerate(theirs.timesteps.tolist()):
         eps = gaussian(x, torch.full((len(x),), t))
         expected = theirs.step(eps, t, x, generator=reference).prev_sample
-        x, state = ours.step(index, x, eps, state, lambda: torch.randn(3, 1, 4, 4, generator=draws, dtype=torch.float64))
+        x, state = ours.step(
+            index, x, eps, state, lambda: torch.randn(3, 1, 4, 4, generator=draws, dtype=torch.float64)
+        )
         torch.testing.assert_close(x, expected, rtol=1e-9, atol=1e-9)
     assert torch.equal(draws.get_state(), reference.get_state())
 
@@ -42,7 +45,10 @@ def test_times_are_diffusers(original_steps, schedule):
         theirs.set_timesteps(calls, original_inference_steps=original_steps)
         times = lcm_times(schedule, calls, original_steps)
         apart = [ours - other for ours, other in zip(times, theirs.timesteps.tolist(), strict=True)]
-        if original_steps in (30, 1000):  # theirs round i * (original_steps / calls), at times just below a whole number
+        if original_steps in (
+            30,
+            1000,
+        ):  # theirs round i * (original_steps / calls), at times just below a whole number
             assert set(apart) <= {0, -(1000 // original_steps)}
         else:
             assert not any(apart)
@@ -57,9 +63,9 @@ def test_times_of_the_authors(schedule):
 
 @pytest.mark.parametrize("calls", [1, 2, 3, 4, 7, 12, 50])
 def test_a_run_makes_exactly_the_stated_calls(calls, schedule, gaussian, x):
-    predictor, sampler = DashOnly(gaussian), LCM(schedule, calls)
+    predictor, sampler = Baseline(gaussian), LCM(schedule, calls)
     assert trajectory(predictor, sampler, x, [generator(1, i) for i in range(len(x))]).isfinite().all()
-    assert (len(sampler.times), predictor.calls.dash, predictor.calls.dot) == (calls, calls, 0)
+    assert (len(sampler.times), predictor.letters) == (calls, "D" * calls)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
@@ -71,7 +77,10 @@ def test_shape_and_dtype_are_kept(dtype, schedule, gaussian, x):
 
 
 def test_all_noise_at_the_next_time_is_fresh(schedule, gaussian, x):
-    """One draw a step and none in the last; without it, the sample is the clean image at the next time's scale."""
+    """One draw a step and none in the last.
+
+    Without it, the sample is the clean image at the next time's scale.
+    """
     sampler, drawn = LCM(schedule, 5), []
     for index, t in enumerate(sampler.times):
         eps = gaussian(x, torch.full((3,), t))
@@ -80,25 +89,30 @@ def test_all_noise_at_the_next_time_is_fresh(schedule, gaussian, x):
             drawn.append(torch.full_like(eps, 2.0))
             return drawn[-1]
 
-        made, _ = sampler.step(index, x, eps, None, noise)
+        after, _ = sampler.step(index, x, eps, None, noise)
         assert len(drawn) == min(index + 1, 4)
         quiet, _ = sampler.step(index, x, eps, None, lambda: torch.zeros(()))
-        torch.testing.assert_close(made - quiet, torch.full_like(x, 2.0 * sampler.fresh_noise(index)), rtol=1e-9, atol=1e-12)
-        x = made
+        torch.testing.assert_close(
+            after - quiet, torch.full_like(x, 2.0 * sampler.fresh_noise(index)), rtol=1e-9, atol=1e-12
+        )
+        x = after
     assert [sampler.fresh_noise(index) for index in range(5)] == [*(schedule.sigma(t) for t in sampler.times[1:]), 0.0]
 
 
 @pytest.mark.parametrize("calls", [1, 2, 4, 10])
 def test_a_perfect_consistency_model_gives_the_data(calls, schedule, gaussian):
-    """Its clean image is the flow's end. Steps are affine in x, so mean and variance follow without drawing any."""
+    """Its clean image is the flow's end.
+
+    Steps are affine in x, so mean and variance follow without drawing any.
+    """
     sampler = LCM(schedule, calls)
     mean, spread = torch.zeros(1, 1, 4, 4, dtype=torch.float64), torch.ones(1, 1, 4, 4, dtype=torch.float64)
     z = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).view(3, 1, 1, 1)
     for index, t in enumerate(sampler.times):
         probes = torch.cat([mean, mean + 1, mean])
         eps = (probes - schedule.alpha(t) * gaussian.flow(probes, t, CLEAN)) / schedule.sigma(t)
-        made, _ = sampler.step(index, probes, eps, None, lambda: z)
-        mean, spread = made[:1], (made[1] - made[0]) ** 2 * spread + (made[2] - made[0]) ** 2
+        after, _ = sampler.step(index, probes, eps, None, lambda: z)
+        mean, spread = after[:1], (after[1] - after[0]) ** 2 * spread + (after[2] - after[0]) ** 2
     torch.testing.assert_close(mean[0], gaussian.mean, rtol=0, atol=3e-3)
     torch.testing.assert_close(spread[0], gaussian.variance, rtol=1e-4, atol=0)
 

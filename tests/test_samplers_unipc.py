@@ -1,4 +1,4 @@
-"""UniPC: parity with diffusers step by step, order of convergence on a Gaussian, calls, times, purity, errors."""
+"""UniPC: diffusers' steps, order of convergence on a Gaussian, calls, times, purity, errors."""
 
 from itertools import pairwise, product
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 
-from morse.methods.baseline import DashOnly
+from morse.methods.baseline import Baseline
 from morse.samplers.ddim import DDIM, ddim_step
 from morse.samplers.unipc import ORDERS, PREDICTIONS, VARIANTS, UniPC, unipc_weights
 from morse.sampling.loop import trajectory
@@ -18,7 +18,9 @@ from morse.seeds import generator
 ALL = list(product(ORDERS, VARIANTS, PREDICTIONS))
 
 
-old_torch_array = pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning")
+old_torch_array = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
 
 
 def no_noise():
@@ -31,7 +33,10 @@ def estimate(dash, x, t):
 
 
 def same_trajectory(ours, dash, x, on_our_times=False):
-    """Compares every step; diffusers' last one is NaN but for bh2 and the clean image, where it multiplies infinity by 0."""
+    """Compares every step.
+
+    Diffusers' last one is NaN but for bh2 and the clean image, as it multiplies infinity by 0.
+    """
     theirs = UniPCMultistepScheduler(
         solver_order=ours.order,
         solver_type=ours.variant,
@@ -43,7 +48,9 @@ def same_trajectory(ours, dash, x, on_our_times=False):
     if on_our_times:
         theirs.timesteps = torch.tensor(ours.times, dtype=torch.float64)
     assert theirs.timesteps.tolist() == list(ours.times)
-    sigmas = torch.tensor([ours.schedule.sigma(t) / ours.schedule.alpha(t) for t in (*ours.times, CLEAN)], dtype=torch.float64).abs()
+    sigmas = torch.tensor(
+        [ours.schedule.sigma(t) / ours.schedule.alpha(t) for t in (*ours.times, CLEAN)], dtype=torch.float64
+    ).abs()
     if not on_our_times:
         torch.testing.assert_close(theirs.sigmas.double(), sigmas, rtol=1e-4, atol=0)
     theirs.sigmas = sigmas  # theirs are float32
@@ -75,7 +82,10 @@ def test_is_diffusers_unipc_on_other_grids(order, variant, prediction, grid, sch
 
 @pytest.mark.parametrize(("order", "variant", "prediction"), ALL)
 def test_the_last_step_returns_the_clean_estimate(order, variant, prediction, schedule, gaussian, x):
-    """A DDIM step to the data: of the predicted sample, or with the noise prediction of the corrected one."""
+    """A DDIM step to the data.
+
+    It is of the predicted sample, or with the noise prediction of the corrected one.
+    """
     sampler, state = UniPC(schedule, 6, "uniform", order, variant, prediction), None
     for index, t in enumerate(sampler.times):
         before, eps = x, estimate(gaussian, x, t)
@@ -87,15 +97,16 @@ def test_the_last_step_returns_the_clean_estimate(order, variant, prediction, sc
 
 @pytest.mark.parametrize(("order", "variant", "prediction"), ALL)
 def test_order_of_convergence(order, variant, prediction, schedule, gaussian, x):
-    """p + 1 by the corrector, of the corrected sample at the last time but one, before the predictor's order falls.
+    """p + 1 by the corrector, of the corrected sample at the last time but one.
 
-    The start at order 1 has a local error of h ** 3, which is too small here to be seen.
+    After that the predictor's order falls. The start at order 1 has a local error of h ** 3, which
+    is too small here to be seen.
     """
     counts, errors = (100, 150, 225), []
     for calls in counts:
-        sampler, made, state = UniPC(schedule, calls, "log-snr", order, variant, prediction), x, None
+        sampler, x_t, state = UniPC(schedule, calls, "log-snr", order, variant, prediction), x, None
         for index, t in enumerate(sampler.times[:-1]):
-            made, state = sampler.step(index, made, estimate(gaussian, made, t), state, no_noise)
+            x_t, state = sampler.step(index, x_t, estimate(gaussian, x_t, t), state, no_noise)
         errors.append((state.x - gaussian.flow(x, sampler.times[0], sampler.times[-2])).abs().max().item())
     assert -np.polyfit(np.log(counts), np.log(errors), 1)[0] == pytest.approx(order + 1, abs=0.2)
     assert errors[-1] < 0.1 ** (order + 2)
@@ -104,15 +115,20 @@ def test_order_of_convergence(order, variant, prediction, schedule, gaussian, x)
 @pytest.mark.parametrize("count", [2, 3])
 @pytest.mark.parametrize("h", [0.7, -0.7])
 def test_weights_integrate_polynomials(count, h):
-    """From two weights on, a step with estimates that are polynomials of degree K in log-SNR is exact, whatever B(h)."""
-    nodes = [-1.3, 1.0, -2.1][:count]
+    """From two weights on, a step with estimates that are polynomials of degree K is exact.
+
+    They are polynomials in log-SNR, and B(h) is any.
+    """
+    places = [-1.3, 1.0, -2.1][:count]
     points, fractions = np.polynomial.legendre.leggauss(30)
     u = 0.5 * (points + 1.0)
     for degree in range(1, count + 1):
         exact = h * np.sum(0.5 * fractions * np.exp((1.0 - u) * h) * u**degree)
         for variant in VARIANTS:
-            weights = unipc_weights(nodes, h, variant)
-            assert sum(w / r * r**degree for w, r in zip(weights, nodes, strict=True)) == pytest.approx(exact, rel=1e-9)
+            weights = unipc_weights(places, h, variant)
+            assert sum(w / r * r**degree for w, r in zip(weights, places, strict=True)) == pytest.approx(
+                exact, rel=1e-9
+            )
 
 
 @pytest.mark.parametrize("grid", list(GRIDS))
@@ -120,36 +136,38 @@ def test_weights_integrate_polynomials(count, h):
 def test_a_run_makes_exactly_the_stated_calls(grid, calls, schedule, gaussian, x):
     if grid == "ddim-quadratic" and calls == 50:
         pytest.skip("a grid that has no 50 times")
-    sampler, predictor = UniPC(schedule, calls, grid, order=3), DashOnly(gaussian)
+    sampler, predictor = UniPC(schedule, calls, grid, order=3), Baseline(gaussian)
     assert trajectory(predictor, sampler, x, [generator(1, i) for i in range(len(x))]).isfinite().all()
-    assert (len(sampler.times), predictor.calls.dash, predictor.calls.dot) == (calls, calls, 0)
+    assert (len(sampler.times), predictor.letters) == (calls, "D" * calls)
     assert all(s < t for t, s in pairwise(sampler.times))
     assert list(sampler.times) == GRIDS[grid](schedule, calls)
 
 
 @pytest.mark.parametrize("calls", [*range(1, 12), 1000])
 def test_any_number_of_calls(calls, schedule, gaussian, x):
-    predictor, sampler = DashOnly(gaussian), UniPC(schedule, calls, order=3)
-    made = trajectory(predictor, sampler, x, [generator(1, i) for i in range(len(x))])
-    assert predictor.calls.dash == len(sampler.times) == calls
+    predictor, sampler = Baseline(gaussian), UniPC(schedule, calls, order=3)
+    images = trajectory(predictor, sampler, x, [generator(1, i) for i in range(len(x))])
+    assert (len(sampler.times), predictor.letters) == (calls, "D" * calls)
     assert [sampler.fresh_noise(index) for index in range(calls)] == [0.0] * calls
     if calls == 1000:
-        torch.testing.assert_close(made, gaussian.flow(x, 999.0, CLEAN), rtol=0, atol=2e-3)
+        torch.testing.assert_close(images, gaussian.flow(x, 999.0, CLEAN), rtol=0, atol=2e-3)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize("prediction", PREDICTIONS)
 def test_shape_and_dtype_are_kept(prediction, dtype, schedule, gaussian, x):
     sampler = UniPC(schedule, 7, order=3, prediction=prediction)
-    made = trajectory(DashOnly(gaussian), sampler, x.to(dtype), [generator(1, i) for i in range(len(x))])
-    assert (made.shape, made.dtype) == (x.shape, dtype)
+    images = trajectory(Baseline(gaussian), sampler, x.to(dtype), [generator(1, i) for i in range(len(x))])
+    assert (images.shape, images.dtype) == (x.shape, dtype)
 
 
 def test_with_one_call_it_is_ddim(schedule, gaussian, x):
     eps = estimate(gaussian, x, 999.0)
     for order, variant, prediction in ALL:
-        made, _ = UniPC(schedule, 1, "trailing", order, variant, prediction).step(0, x, eps, None, no_noise)
-        torch.testing.assert_close(made, DDIM(schedule, 1, "trailing").step(0, x, eps, None, no_noise)[0], rtol=1e-12, atol=1e-12)
+        image, _ = UniPC(schedule, 1, "trailing", order, variant, prediction).step(0, x, eps, None, no_noise)
+        torch.testing.assert_close(
+            image, DDIM(schedule, 1, "trailing").step(0, x, eps, None, no_noise)[0], rtol=1e-12, atol=1e-12
+        )
 
 
 def test_orders_rise_and_fall(schedule):
@@ -164,11 +182,11 @@ def test_a_step_is_pure(schedule, gaussian, x):
         eps = estimate(gaussian, x, t)
         held = [x, eps] if state is None else [x, eps, state.x, *state.estimates]
         copies = [tensor.clone() for tensor in held]
-        made, following = sampler.step(index, x, eps, state, no_noise)
+        after, following = sampler.step(index, x, eps, state, no_noise)
         again, _ = sampler.step(index, x, eps, state, no_noise)
-        assert torch.equal(made, again) and all(map(torch.equal, held, copies))
+        assert torch.equal(after, again) and all(map(torch.equal, held, copies))
         assert len(following.estimates) == min(3, index + 1)
-        x, state = made, following
+        x, state = after, following
 
 
 @pytest.mark.parametrize(

@@ -5,42 +5,43 @@ import pytest
 import torch
 
 from morse.data.pixels import UINT8_RULE, to_uint8
-from morse.methods.base import Calls
-from morse.methods.baseline import DashOnly
+from morse.methods.baseline import Baseline
 from morse.methods.morse import Morse
-from morse.methods.plans import dash_plan, morse_plan
+from morse.methods.plans import baseline_plan, paper_plan
 from morse.samplers import SAMPLERS
 from morse.samplers.ddim import DDIM
-from morse.sampling.loop import batch_sizes, draw, sample, trajectory
+from morse.sampling.loop import batch_sizes, draw, sample_shard, trajectory
 from morse.seeds import generator
 
 SHAPE = (1, 4, 4)
-PLAN = morse_plan(3, 4.0, 0.5)
-CALLS = len(PLAN.dash)
+PLAN = paper_plan(3, 4.0, 0.5)
+CALLS = PLAN.nfe
 
 
 def morse(dash, plan=PLAN):
     return Morse(dash, lambda x_s, x_t, eps_s, s, t: 0.1 * (x_t - x_s), plan)
 
 
-def made(predictor, schedule, first=0, count=8, batch_size=3, seed=11, sampler="ddpm"):
-    return sample(predictor, SAMPLERS[sampler](schedule, CALLS), SHAPE, seed, first, count, batch_size)
+def shard_of(predictor, schedule, first=0, count=8, batch_size=3, seed=11, sampler="ddpm"):
+    return sample_shard(predictor, SAMPLERS[sampler](schedule, CALLS), SHAPE, seed, first, count, batch_size)
 
 
-@pytest.mark.parametrize("method", [DashOnly, morse])
+@pytest.mark.parametrize("method", [Baseline, morse])
 @pytest.mark.parametrize("batch_size", [1, 2, 3, 8, 100])
 def test_images_do_not_depend_on_the_batch_size(method, batch_size, schedule, gaussian):
-    whole = made(method(gaussian), schedule, batch_size=5).images
+    whole = shard_of(method(gaussian), schedule, batch_size=5).images
     assert (whole.shape, whole.dtype) == ((8, *SHAPE), np.uint8)
-    np.testing.assert_array_equal(made(method(gaussian), schedule, batch_size=batch_size).images, whole)
+    np.testing.assert_array_equal(shard_of(method(gaussian), schedule, batch_size=batch_size).images, whole)
 
 
-@pytest.mark.parametrize("method", [DashOnly, morse])
+@pytest.mark.parametrize("method", [Baseline, morse])
 def test_images_do_not_depend_on_shards_or_their_order(method, schedule, gaussian):
     predictor = method(gaussian)
-    late, early = made(predictor, schedule, 5, 3), made(predictor, schedule, 0, 5)
+    late, early = shard_of(predictor, schedule, 5, 3), shard_of(predictor, schedule, 0, 5)
     assert (early.first, late.first) == (0, 5)
-    np.testing.assert_array_equal(np.concatenate([early.images, late.images]), made(method(gaussian), schedule).images)
+    np.testing.assert_array_equal(
+        np.concatenate([early.images, late.images]), shard_of(method(gaussian), schedule).images
+    )
 
 
 @pytest.mark.parametrize("batch_size", [1, 4])
@@ -56,12 +57,14 @@ def test_trajectories_in_floating_point_do_not_depend_on_the_batch(batch_size, s
 
 
 def test_every_image_and_every_seed_differs(schedule, gaussian):
-    images = [*made(DashOnly(gaussian), schedule).images, *made(DashOnly(gaussian), schedule, seed=12).images]
+    images = [*shard_of(Baseline(gaussian), schedule).images, *shard_of(Baseline(gaussian), schedule, seed=12).images]
     assert len({image.tobytes() for image in images}) == 16
 
 
 def test_the_same_seed_gives_the_same_images(schedule, gaussian):
-    np.testing.assert_array_equal(made(DashOnly(gaussian), schedule).images, made(DashOnly(gaussian), schedule).images)
+    np.testing.assert_array_equal(
+        shard_of(Baseline(gaussian), schedule).images, shard_of(Baseline(gaussian), schedule).images
+    )
 
 
 @pytest.mark.parametrize("sampler", list(SAMPLERS))
@@ -72,9 +75,9 @@ def test_baseline_and_morse_start_from_the_same_noise(sampler, schedule, gaussia
         starts.append((t[0].item(), x.clone()))
         return gaussian(x, t)
 
-    made(DashOnly(dash), schedule, count=2, sampler=sampler)
+    shard_of(Baseline(dash), schedule, count=2, sampler=sampler)
     before = len(starts)
-    made(morse(dash), schedule, count=2, sampler=sampler)
+    shard_of(morse(dash), schedule, count=2, sampler=sampler)
     assert starts[0][0] == starts[before][0]
     assert torch.equal(starts[0][1], starts[before][1])
 
@@ -87,10 +90,10 @@ def test_draws_are_each_generators_own():
 
 
 def test_calls_are_counted_an_image(schedule, gaussian):
-    shard = made(morse(gaussian), schedule)
-    assert shard.plan == PLAN.letters
-    shard = made(DashOnly(gaussian), schedule)
-    assert (shard.plan, shard.provenance) == ("D" * CALLS, {})
+    shard = shard_of(morse(gaussian), schedule)
+    assert shard.letters == PLAN.letters
+    shard = shard_of(Baseline(gaussian), schedule)
+    assert (shard.letters, shard.provenance) == ("D" * CALLS, {})
     assert shard.seconds > 0
     assert 10_000_000 < shard.memory < 1e12  # bytes, of a process that has loaded torch
 
@@ -108,35 +111,36 @@ def test_warming_up_changes_no_image(schedule, gaussian, warm_up):
         return gaussian(x, t)
 
     sampler = DDIM(schedule, 1)
-    made = sample(DashOnly(counted), sampler, SHAPE, 0, 0, 4, 3, warm_up=warm_up)
+    images = sample_shard(Baseline(counted), sampler, SHAPE, 0, 0, 4, 3, warm_up=warm_up).images
     assert sizes == [*warm_up, 3, 1]
-    assert np.array_equal(made.images, sample(DashOnly(gaussian), sampler, SHAPE, 0, 0, 4, 3).images)
+    assert np.array_equal(images, sample_shard(Baseline(gaussian), sampler, SHAPE, 0, 0, 4, 3).images)
 
 
 def test_a_plan_shorter_than_the_run_is_an_error(schedule, gaussian):
     with pytest.raises(ValueError, match=f"the plan has {CALLS - 1} calls"):
-        made(morse(gaussian, dash_plan(CALLS - 1)), schedule)
+        shard_of(morse(gaussian, baseline_plan(CALLS - 1)), schedule)
 
 
 def test_a_predictor_that_miscounts_is_an_error(schedule, gaussian):
-    class Twice(DashOnly):
+    class Twice(Baseline):
         def __call__(self, x, t):
-            self.calls.made += "D"
+            self.letters += "D"
             return super().__call__(x, t)
 
     with pytest.raises(RuntimeError, match=f"stated {CALLS} network calls and {2 * CALLS} were made"):
-        made(Twice(gaussian), schedule)
+        shard_of(Twice(gaussian), schedule)
 
 
 def test_a_trajectory_begins_a_new_run(schedule, gaussian):
     predictor = morse(gaussian)
     predictor(torch.zeros(1, *SHAPE), 500.0)
-    made(predictor, schedule, count=1)
-    assert predictor.calls == Calls(PLAN.letters)
+    shard_of(predictor, schedule, count=1)
+    assert predictor.letters == PLAN.letters
 
 
 @pytest.mark.parametrize(
-    ("value", "expected"), [(-1.0, 0), (1.0, 255), (0.0, 128), (-7.0, 0), (3.0, 255), (0.4 / 127.5, 128), (0.6 / 127.5, 128)]
+    ("value", "expected"),
+    [(-1.0, 0), (1.0, 255), (0.0, 128), (-7.0, 0), (3.0, 255), (0.4 / 127.5, 128), (0.6 / 127.5, 128)],
 )
 def test_uint8_of_some_values(value, expected):
     assert to_uint8(torch.tensor([value], dtype=torch.float64)).tolist() == [expected]
@@ -151,9 +155,9 @@ def test_uint8_is_the_rule_that_statistics_name():
 def test_uint8_rounds_to_the_nearest():
     levels = torch.arange(256, dtype=torch.float64)
     for shift in (-0.49, 0.0, 0.49):
-        made = to_uint8((levels + shift) / 127.5 - 1)
-        assert made.dtype == np.uint8
-        assert made.tolist() == list(range(256))
+        pixels = to_uint8((levels + shift) / 127.5 - 1)
+        assert pixels.dtype == np.uint8
+        assert pixels.tolist() == list(range(256))
 
 
 def test_a_sample_that_is_not_finite_is_refused(schedule, x):
@@ -161,4 +165,4 @@ def test_a_sample_that_is_not_finite_is_refused(schedule, x):
         return torch.full_like(x, float("nan"))
 
     with pytest.raises(FloatingPointError, match="not finite after 3 network calls"):
-        trajectory(DashOnly(broken), DDIM(schedule, 3), x, [])
+        trajectory(Baseline(broken), DDIM(schedule, 3), x, [])

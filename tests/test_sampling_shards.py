@@ -14,7 +14,7 @@ from morse.sampling.shards import Shard, load_shard, save_shard
 
 def shard(n=3, memory=None, **provenance):
     images = np.random.default_rng(n).integers(0, 256, (n, 1, 4, 4), dtype=np.uint8)
-    return Shard(images, 40, 1.25, "D.D..", memory, provenance)
+    return Shard(images, 40, 1.25, "D.D..", memory, provenance, {"D": 1.0, ".": 0.2})
 
 
 @pytest.fixture
@@ -43,14 +43,16 @@ def test_bounds_cover_each_image_once(images, shards):
     assert max(counts) - min(counts) <= 1
 
 
-@pytest.mark.parametrize(("memory", "provenance"), [(None, {}), (3_000_000_000, {"device": "NVIDIA H100", "versions": {"torch": "2"}})])
+@pytest.mark.parametrize(
+    ("memory", "provenance"), [(None, {}), (3_000_000_000, {"device": "NVIDIA H100", "versions": {"torch": "2"}})]
+)
 def test_a_saved_shard_is_loaded_as_it_was(memory, provenance, tmp_path):
     saved = shard(memory=memory, **provenance)
     save_shard(saved, tmp_path / "new" / "s")
     loaded = load_shard(tmp_path / "new" / "s")
     np.testing.assert_array_equal(loaded.images, saved.images)
     assert loaded.images.dtype == np.uint8
-    for name in ("first", "seconds", "plan", "memory", "provenance"):
+    for name in ("first", "seconds", "letters", "memory", "provenance", "costs"):
         assert getattr(loaded, name) == getattr(saved, name)
 
 
@@ -65,14 +67,18 @@ def test_a_truncated_shard_is_an_error(path):
         assert "delete it and run again" in refused(path)
 
 
-@pytest.mark.parametrize("content", [b"garbage", b"\0" * 1000, b"PK\x03\x04" + b"x" * 200, b"\x93NUMPY\x01\x00" + b"x" * 200])
+@pytest.mark.parametrize(
+    "content", [b"garbage", b"\0" * 1000, b"PK\x03\x04" + b"x" * 200, b"\x93NUMPY\x01\x00" + b"x" * 200]
+)
 def test_garbage_is_an_error(content, path):
     path.write_bytes(content)
     assert "delete it and run again" in refused(path)
 
 
 def test_other_arrays_are_an_error(path):
-    long_header = np.zeros(1, dtype=[(f"field {index}", "u1") for index in range(1000)])  # NumPy's complaint has several lines
+    long_header = np.zeros(
+        1, dtype=[(f"field {index}", "u1") for index in range(1000)]
+    )  # NumPy's complaint has several lines
     for arrays in ({"images": np.zeros(3)}, {"calls": long_header}):
         with open(path, "wb") as file:
             np.savez(file, **arrays)
@@ -94,7 +100,7 @@ def test_a_flipped_byte_is_an_error_or_harmless(path):
             assert "\n" not in str(error)
         else:  # a time stamp of the archive, or the like
             np.testing.assert_array_equal(loaded.images, saved.images)
-            assert (loaded.first, loaded.seconds, loaded.plan) == (40, 1.25, "D.D..")
+            assert (loaded.first, loaded.seconds, loaded.letters) == (40, 1.25, "D.D..")
     assert caught > len(whole) / 3 / 2
 
 

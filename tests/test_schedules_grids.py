@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morse.schedules.grids import ALIGN_YOUR_STEPS, GRIDS
-from morse.schedules.noise import cosine, linear
+from morse.schedules.presets import cosine, linear
 
 OWN = ["uniform", "leading", "trailing", "quadratic", "log-snr"]
 ORIGINAL = ["ddim-uniform", "ddim-quadratic"]
@@ -24,7 +24,7 @@ def test_exactly_as_many_times_as_asked_strictly_falling(name, calls, schedule):
 
 @pytest.mark.parametrize("name", ["uniform", "leading", "trailing"])
 @given(st.integers(2, 1200), st.data())
-def test_grids_of_whole_labels_go_up_to_every_step(name, total, data):
+def test_grids_of_whole_timesteps_go_up_to_every_step(name, total, data):
     calls = data.draw(st.integers(1, total))
     times = GRIDS[name](linear(total, 1e-4, 0.01), calls)
     assert len(set(times)) == calls and all(t == int(t) for t in times)
@@ -39,7 +39,11 @@ def test_quadratic_goes_up_to_every_step_of_its_part(schedule):
 
 def test_uniform_is_the_ddim_authors_where_calls_divide_the_steps(schedule):
     for calls in (1, 2, 10, 50, 1000):
-        assert GRIDS["uniform"](schedule, calls) == list(range(0, 1000, 1000 // calls))[::-1] == GRIDS["ddim-uniform"](schedule, calls)
+        assert (
+            GRIDS["uniform"](schedule, calls)
+            == list(range(0, 1000, 1000 // calls))[::-1]
+            == GRIDS["ddim-uniform"](schedule, calls)
+        )
 
 
 @given(st.integers(1, 1000))

@@ -8,16 +8,17 @@ from diffusers.schedulers.scheduling_ddpm import DDPMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morse.schedules.noise import CLEAN, SCHEDULES, DiscreteSchedule, linear
+from morse.schedules.noise import CLEAN, DiscreteSchedule
+from morse.schedules.presets import SCHEDULES, linear
 
 
 @pytest.mark.parametrize(
-    ("label", "expected"), [(0, 0.9999), (99, 0.89701815), (499, 0.078587243), (799, 0.0015320895), (999, 4.0358298e-5)]
+    ("t", "expected"), [(0, 0.9999), (99, 0.89701815), (499, 0.078587243), (799, 0.0015320895), (999, 4.0358298e-5)]
 )
-def test_alphas_cumprod_of_the_linear_schedule(label, expected, schedule):
-    assert schedule.alphas_cumprod[label] == pytest.approx(expected, rel=1e-7)
-    assert schedule.alpha(label) == pytest.approx(math.sqrt(expected), rel=1e-7)
-    assert schedule.alpha(label) ** 2 + schedule.sigma(label) ** 2 == pytest.approx(1.0, rel=1e-15)
+def test_alphas_cumprod_of_the_linear_schedule(t, expected, schedule):
+    assert schedule.alphas_cumprod[t] == pytest.approx(expected, rel=1e-7)
+    assert schedule.alpha(t) == pytest.approx(math.sqrt(expected), rel=1e-7)
+    assert schedule.alpha(t) ** 2 + schedule.sigma(t) ** 2 == pytest.approx(1.0, rel=1e-15)
 
 
 def test_log_snr_at_the_ends_of_the_linear_schedule(schedule):
@@ -43,7 +44,7 @@ def test_log_snr_falls_with_time(schedule, t, s):
         assert schedule.log_snr(early) > schedule.log_snr(late)
 
 
-def test_log_alpha_is_linear_between_labels(schedule):
+def test_log_alpha_is_linear_between_timesteps(schedule):
     low, high = np.log(schedule.alphas_cumprod[[41, 42]]) / 2
     assert schedule.log_alpha(41.25) == pytest.approx(0.75 * low + 0.25 * high, rel=1e-13)
     assert schedule.log_alpha(-0.25) == pytest.approx(0.75 * np.log(0.9999) / 2, rel=1e-12)  # from 0 at CLEAN

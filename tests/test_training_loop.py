@@ -1,6 +1,7 @@
-"""The training loop on a toy: resuming, averaging, the learning rate."""
+"""The training loop on a toy: resuming, averaging, the learning rate, the precision."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -38,7 +39,9 @@ def loss_of(module, killed_at=None, log=None):
     return loss
 
 
-SETTINGS = TrainSettings(steps=12, learning_rate=0.05, warmup=3, ema_decay=0.9, weight_decay=0.01, checkpoint_every=4)
+SETTINGS = TrainSettings(
+    steps=12, learning_rate=0.05, warmup=3, ema_decay=0.9, weight_decay=0.01, precision="float32", checkpoint_every=4
+)
 
 
 @pytest.mark.parametrize(("killed_at", "resumed_at"), [(2, 0), (4, 4), (10, 8), (11, 8)])
@@ -55,16 +58,16 @@ def test_a_killed_training_ends_bit_for_bit_like_an_uninterrupted_one(tmp_path, 
     assert list(tmp_path.iterdir()) == []  # the resume point is gone
 
 
-def interrupted(path, width=3):
-    module = toy(width)
+def interrupted(path, settings=SETTINGS):
+    module = toy()
     with pytest.raises(KeyboardInterrupt):
-        train(module, loss_of(module, 5), SETTINGS, path)
+        train(module, loss_of(module, 5), settings, path)
     assert path.exists()
 
 
 def test_a_resume_point_of_other_settings_is_refused(tmp_path):
     interrupted(path := tmp_path / "r.resume")
-    other = TrainSettings(**{**SETTINGS.__dict__, "seed": 1, "learning_rate": 0.1})
+    other = replace(SETTINGS, seed=1, learning_rate=0.1)
     with pytest.raises(ValueError, match=r"r\.resume was made with another learning_rate, seed; delete it") as error:
         train(toy(), loss_of(toy()), other, path)
     assert "\n" not in str(error.value)
@@ -104,7 +107,7 @@ def test_averaged_weights_are_left_in_the_module():
         weights.append(module.weight.item())
         return module.weight.sum()
 
-    train(module, loss, TrainSettings(steps=40, learning_rate=0.1, warmup=0, ema_decay=0.7))
+    train(module, loss, TrainSettings(steps=40, learning_rate=0.1, warmup=0, ema_decay=0.7, precision="float32"))
     reached = [*weights[1:], weights[-1]]  # after the last step, whose rate is all but zero
     average = 2.0
     for step, weight in enumerate(reached):
@@ -117,8 +120,11 @@ def test_averaged_weights_are_left_in_the_module():
 def test_one_step_moves_by_the_learning_rate():
     module = nn.Linear(1, 1, bias=False)
     nn.init.constant_(module.weight, 2.0)
-    train(module, lambda step, rng: 5 * module.weight.sum(), TrainSettings(steps=1, learning_rate=0.3, warmup=1, ema_decay=0.999))
-    assert module.weight.item() == pytest.approx(2.0 - 0.9 * 0.3, abs=1e-5)  # Adam's first step is the rate; EMA keeps a tenth
+    settings = TrainSettings(steps=1, learning_rate=0.3, warmup=1, ema_decay=0.999, precision="float32")
+    train(module, lambda step, rng: 5 * module.weight.sum(), settings)
+    assert module.weight.item() == pytest.approx(
+        2.0 - 0.9 * 0.3, abs=1e-5
+    )  # Adam's first step is the rate; EMA keeps a tenth
 
 
 def test_learning_rate_rises_then_falls_to_zero():
@@ -144,7 +150,9 @@ def test_frozen_parameters_are_untouched():
     module = toy()
     before = {name: p.clone() for name, p in module.named_parameters()}
     train(module, loss_of(module), SETTINGS)
-    assert torch.equal(module.frozen.weight, before["frozen.weight"]) and torch.equal(module.frozen.bias, before["frozen.bias"])
+    assert torch.equal(module.frozen.weight, before["frozen.weight"]) and torch.equal(
+        module.frozen.bias, before["frozen.bias"]
+    )
     assert not torch.equal(module.layer.weight, before["layer.weight"])
 
 
@@ -154,26 +162,70 @@ def test_gradients_are_clipped_together():
         module = toy()
         seen = []
         module.layer.weight.register_post_accumulate_grad_hook(lambda p, seen=seen: seen.append(p))
-        train(module, lambda step, rng, m=module, k=size: k * m.layer.weight.square().sum(), TrainSettings(steps=1, grad_clip=0.5))
+        settings = TrainSettings(steps=1, grad_clip=0.5, precision="float32")
+        train(module, lambda step, rng, m=module, k=size: k * m.layer.weight.square().sum(), settings)
         steps[size] = seen[0].grad.norm().item()
     assert steps[1e6] == pytest.approx(0.5, rel=1e-3)
 
 
 def test_what_is_returned_is_the_loss_of_the_last_tenth():
     module = toy()
-    made = train(module, lambda step, rng: 0 * module.layer.weight.sum() + step, TrainSettings(steps=40))
-    assert (made["steps"], made["loss"]) == (40, pytest.approx((36 + 37 + 38 + 39) / 4))
-    assert made["seconds"] > 0
+    record = train(module, lambda step, rng: 0 * module.layer.weight.sum() + step, TrainSettings(steps=40))
+    assert (record["steps"], record["loss"]) == (40, pytest.approx((36 + 37 + 38 + 39) / 4))
+    assert record["seconds"] > 0
+
+
+def precision_of(settings):
+    """What a training says that its precision was, and the type that the layer's output had."""
+    module, seen = toy(), set()
+
+    def loss(step, rng):
+        out = module.layer(torch.ones(2, 3))
+        seen.add(out.dtype)
+        return out.float().square().mean()
+
+    record = train(module, loss, settings)
+    assert module.layer.weight.dtype == torch.float32
+    return record["precision"], *seen
 
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
 def test_precision_is_autocast_s(precision, dtype):
-    module, seen = toy(), []
+    assert precision_of(TrainSettings(steps=2, precision=precision)) == (precision, dtype)
 
-    def loss(step, rng):
-        out = module.layer(torch.ones(2, 3))
-        seen.append(out.dtype)
-        return out.float().square().mean()
 
-    train(module, loss, TrainSettings(steps=2, precision=precision))
-    assert seen == [dtype, dtype] and module.layer.weight.dtype == torch.float32
+def with_flags(monkeypatch, *flags):
+    monkeypatch.setattr("morse.runtime.device.processor_flags", lambda: frozenset(flags))
+
+
+@pytest.mark.parametrize(
+    ("flags", "precision", "dtype"),
+    [
+        (("avx2", "avx512f"), "float32", torch.float32),
+        (("avx2", "avx512_bf16"), "bfloat16", torch.bfloat16),
+        (("amx_bf16",), "bfloat16", torch.bfloat16),
+    ],
+)
+def test_the_precision_auto_is_the_one_that_the_processor_is_fast_in(monkeypatch, flags, precision, dtype):
+    with_flags(monkeypatch, *flags)
+    assert TrainSettings(steps=2).precision == "auto"
+    assert precision_of(TrainSettings(steps=2)) == (precision, dtype)
+
+
+def test_a_stated_precision_does_not_depend_on_the_processor(monkeypatch):
+    with_flags(monkeypatch, "avx512_bf16")
+    assert precision_of(TrainSettings(steps=2, precision="float32")) == ("float32", torch.float32)
+
+
+def test_a_resume_point_of_another_precision_is_refused(tmp_path, monkeypatch):
+    """The same settings, on another processor. The precision that they come to is what counts."""
+    path, auto = tmp_path / "r.resume", replace(SETTINGS, precision="auto")
+    with_flags(monkeypatch, "avx512_bf16")
+    interrupted(path, settings=auto)
+    with_flags(monkeypatch)
+    with pytest.raises(ValueError, match=r"r\.resume was made with another precision; delete it") as error:
+        train(toy(), loss_of(toy()), auto, path)
+    assert "\n" not in str(error.value)
+    with_flags(monkeypatch, "amx_bf16")
+    module = toy()
+    assert train(module, loss_of(module), replace(auto, precision="bfloat16"), path)["precision"] == "bfloat16"

@@ -1,12 +1,9 @@
-"""Dash: pre-trained diffusion models, adapted once at the border to one convention.
-
-Whatever its family, a Dash is called as ``dash(x, t) -> eps``: x (B, C, H, W) at time labels t (B,), and gives the noise
-estimate of the same shape.
-"""
-
-from __future__ import annotations
+"""Dash: pre-trained diffusion models, one family per file. The registry of families; loading and
+training by card."""
 
 from morse.registry import Registry
 
 FAMILIES = Registry("Dash family", {"ddpm": "morse.dash.ddpm:build", "ddpmpp-vp": "morse.dash.ddpmpp:build"})
-"""Name in a model card -> function (card's ``unet`` settings, schedule) -> :class:`Dash` with random weights."""
+"""Name in a model card -> function (card's ``unet`` settings, schedule) ->
+:class:`morse.dash.base.Dash` with random weights. The family's schedule and published networks are
+in config/families."""

@@ -1,4 +1,5 @@
-"""Dash in closed form: data that is Gaussian, or a mixture of Gaussians, whose noise estimate and flow are known exactly."""
+"""Dash in closed form: the exact noise estimate for data that is Gaussian or a mixture of
+Gaussians, and for Gaussian data the exact flow."""
 
 from __future__ import annotations
 
@@ -32,18 +33,23 @@ class GaussianDash:
         return sigma * (x - alpha * mean) / (alpha**2 * variance + sigma**2)
 
     def flow(self, x: Tensor, t: float, s: float) -> Tensor:
-        """The exact solution at time s of the probability flow through x at time t."""
+        """The exact solution at timestep s of the probability-flow ODE through x at timestep t."""
         spread_t, spread_s = (self.schedule.alpha(u) ** 2 * self.variance + self.schedule.sigma(u) ** 2 for u in (t, s))
-        return self.schedule.alpha(s) * self.mean + (spread_s / spread_t).sqrt() * (x - self.schedule.alpha(t) * self.mean)
+        return self.schedule.alpha(s) * self.mean + (spread_s / spread_t).sqrt() * (
+            x - self.schedule.alpha(t) * self.mean
+        )
 
 
 @dataclass(frozen=True)
 class MixtureDash:
-    r"""The best noise estimate for a mixture of Gaussians, whose flow is not linear.
+    r"""The best noise estimate for a mixture of Gaussians. Its flow is not linear.
 
-    .. math:: \epsilon(x, t) = \sigma_t \sum_k r_k(x, t) (x - \alpha_t \mu_k) / (\alpha_t^2 v_k + \sigma_t^2)
+    .. math::
 
-    with the components' responsibilities r.
+        \epsilon(x, t) =
+        \sigma_t \sum_k r_k(x, t) (x - \alpha_t \mu_k) / (\alpha_t^2 v_k + \sigma_t^2)
+
+    with the responsibilities r of the components.
 
     Args:
         weights, variances: (K,).
@@ -56,7 +62,7 @@ class MixtureDash:
     variances: Tensor
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
-        """x (B, C, H, W), t (B,), all equal -> (B, C, H, W)."""
+        """x (B, C, H, W), t (B,) with equal entries -> (B, C, H, W)."""
         alpha, sigma = self.schedule.alpha(t[0].item()), self.schedule.sigma(t[0].item())
         spread = alpha**2 * self.variances + sigma**2
         difference = x[:, None] - alpha * self.means  # (B, K, C, H, W)
@@ -65,7 +71,7 @@ class MixtureDash:
         return sigma * (logs.softmax(1) / spread)[:, :, None, None, None].mul(difference).sum(1)
 
     def moments(self) -> tuple[Tensor, Tensor]:
-        """Mean (P,) and covariance (P, P) of the data, pixels in one row."""
+        """Mean (P,) and covariance (P, P) of the data, with the P = C H W pixels in one row."""
         means, weights = self.means.flatten(1), self.weights[:, None]
         mean = (weights * means).sum(0)
         between = (weights * (means - mean)).T @ (means - mean)

@@ -1,4 +1,4 @@
-"""A Dash: a pre-trained diffusion model, adapted once at the border to one convention."""
+"""A Dash: a pre-trained diffusion model, adapted to one calling convention."""
 
 from __future__ import annotations
 
@@ -12,19 +12,22 @@ from morse.schedules.noise import NoiseSchedule
 
 @dataclass(frozen=True)
 class Dash:
-    """A loaded model.
+    """A loaded model, called as ``dash(x, t) -> eps``.
 
     Attributes:
         network: the module itself, which Dot shares.
-        estimate: its noise estimate, (x (B, C, H, W), t (B,)) -> (B, C, H, W), or (B, 2 C, H, W) with a learned variance behind it.
+        estimate: the noise estimate, (x (B, C, H, W), t (B,)) -> (B, C, H, W). With a learned
+            variance it is (B, 2 C, H, W), with the variance after the noise.
         schedule: the noise schedule it was trained with.
         shape: (C, H, W) of a sample.
+        weights: SHA-256 of its file of weights; empty for random weights.
     """
 
     network: nn.Module
     estimate: Callable[[Tensor, Tensor], Tensor]
     schedule: NoiseSchedule
     shape: tuple[int, int, int]
+    weights: str = ""
 
     def __call__(self, x: Tensor, t: Tensor) -> Tensor:
         return self.estimate(x, t)

@@ -1,7 +1,9 @@
-"""The pixel DDPM family: the U-Net of Ho et al. (2020, arXiv 2006.11239), as diffusers' UNet2DModel.
+"""The pixel DDPM family: the U-Net of Ho et al. (2020, arXiv 2006.11239), as diffusers'
+UNet2DModel.
 
-The settings that every member shares stand here and in :mod:`morse.dash.unet`; a card gives the rest. With the paper's channels the
-configuration is the authors' network for CIFAR-10 (35,746,307 parameters), CelebA, LSUN-Church and CelebA-HQ.
+The settings that all members share are here and in :mod:`morse.dash.unet`. A card gives the rest.
+With the paper's channels the configuration is the authors' network for CIFAR-10 (35,746,307
+parameters), CelebA, LSUN-Church and CelebA-HQ.
 """
 
 from __future__ import annotations
@@ -15,10 +17,10 @@ from morse.schedules.noise import NoiseSchedule
 
 
 def build_unet(settings: Mapping[str, Any]) -> UNet2DModel:
-    """The network, with random weights; ``settings`` as for :func:`morse.dash.unet.make_unet`."""
+    """The network with random weights. ``settings`` as for :func:`morse.dash.unet.make_unet`."""
     return make_unet(settings, "DownBlock2D", "UpBlock2D", mid_block_scale_factor=1, downsample_padding=0)
 
 
 def build(settings: Mapping[str, Any], schedule: NoiseSchedule) -> Dash:
-    """A member of the family with random weights; ``settings`` as for :func:`build_unet`."""
+    """A member of the family with random weights. ``settings`` as for :func:`build_unet`."""
     return as_dash(build_unet(settings), settings, schedule)

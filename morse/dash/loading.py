@@ -1,25 +1,28 @@
-"""Model cards -> networks, and networks -> the files that ship with their recipe's outcome.
-
-A card (``config/models/*.yaml``) names the family, the network's settings, the schedule, the weights and how they were
-trained. Files of Dot hold what Dot adds; they name the Dash weights they were trained on and load with no others.
-"""
+"""Dash from a model's card: with random weights, or with those of a file."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from morse.checkpoints import read_state
 from morse.dash import FAMILIES
 from morse.dash.base import Dash
-from morse.files import require
+from morse.experiments.cards import Card, read_card, resource
+from morse.files import require, sha256
 from morse.runtime.device import place
-from morse.schedules.noise import make_schedule
+from morse.schedules.presets import make_schedule
 
-Card = Mapping[str, Any]
+
+def card_of(model: Card | str) -> Card:
+    """The card itself, or the card in config/models of that name.
+
+    Raises:
+        ValueError: for an unknown name; one line with the nearest name.
+    """
+    return read_card("model", model) if isinstance(model, str) else model
 
 
 def build_dash(card: Card) -> Dash:
@@ -27,13 +30,28 @@ def build_dash(card: Card) -> Dash:
     return FAMILIES[card["family"]](card["unet"], make_schedule(card["schedule"]))
 
 
-def load_dash(card: Card, weights: Path | str, expected_sha256: str | None = None, device: torch.device | str = "cpu") -> Dash:
-    """The card's Dash with weights from a safetensors file, frozen; its SHA-256 is checked unless None.
+def load_dash(
+    model: Card | str,
+    weights: Path | str | None = None,
+    expected_sha256: str | None = None,
+    device: torch.device | str = "cpu",
+) -> Dash:
+    """A model's Dash, frozen, with its weights.
+
+    Args:
+        model: a card, or the name of one, such as "cifar10-ddpm-mini".
+        weights: a safetensors file; None: the card's, checked against the card's SHA-256.
+        expected_sha256: the hash of ``weights``; None: not checked.
 
     Raises:
         DamagedFile: if the file is missing, has another hash, or holds other tensors.
+        ValueError: for an unknown name.
     """
+    card = card_of(model)
+    if weights is None:
+        weights, expected_sha256 = resource(card["dash"]["file"]), card["dash"]["sha256"]
     dash = build_dash(card)
-    dash.network.load_state_dict(read_state(require(weights, expected_sha256, "Dash weights"), dash.network.state_dict()))
+    path = require(weights, expected_sha256, "Dash weights")
+    dash.network.load_state_dict(read_state(path, dash.network.state_dict()))
     place(dash.network, device).requires_grad_(False)
-    return dash
+    return replace(dash, weights=expected_sha256 or sha256(path))

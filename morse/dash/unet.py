@@ -1,4 +1,5 @@
-"""What the families on diffusers' UNet2DModel share: a card's ``unet`` settings -> the network -> :class:`Dash`."""
+"""What the families on diffusers' UNet2DModel share: from a card's ``unet`` settings to the network
+and to :class:`Dash`."""
 
 from __future__ import annotations
 
@@ -21,18 +22,19 @@ COMMON = {
     "norm_eps": 1e-6,
     "resnet_time_scale_shift": "default",
 }
-"""UNet2DModel settings of all these families."""
+"""The UNet2DModel settings that these families share."""
 
 
 def make_unet(settings: Mapping[str, Any], down: str, up: str, **family: Any) -> UNet2DModel:
     """The network, with random weights.
 
     Args:
-        settings: ``sample_size``, ``channels`` (of the image), ``block_out_channels``, ``layers_per_block``,
-            ``attention_levels`` (indices of the levels with attention, 0 = full resolution) and optionally ``dropout`` (0) and
-            ``norm_num_groups`` (32, as in the papers' networks; narrow twins need fewer).
+        settings: ``sample_size``, ``channels`` (of the image), ``block_out_channels``,
+            ``layers_per_block``, ``attention_levels`` (indices of the levels with attention, 0 =
+            full resolution) and optionally ``dropout`` (0) and ``norm_num_groups`` (32, as in the
+            papers' networks; narrow twins need fewer).
         down, up: diffusers' names of the family's blocks without attention.
-        family: its other UNet2DModel settings.
+        family: the family's other UNet2DModel settings.
     """
     levels = len(settings["block_out_channels"])
     attention = set(settings["attention_levels"])
@@ -52,7 +54,8 @@ def make_unet(settings: Mapping[str, Any], down: str, up: str, **family: Any) ->
 
 
 def as_dash(network: UNet2DModel, settings: Mapping[str, Any], schedule: NoiseSchedule) -> Dash:
-    """The network of :func:`make_unet` as a Dash that is given labels as they stand in the schedule."""
+    """The network of :func:`make_unet` as a Dash. It is given the schedule's timesteps
+    unchanged."""
     network.eval()
 
     def estimate(x: Tensor, t: Tensor) -> Tensor:

@@ -1,7 +1,9 @@
-"""Data sets that ship with the repository: uint8 images and their labels, in one hash-checked file each.
+"""Data set files, which ship with the repository: uint8 images and their class labels, checked by
+hash.
 
-A data set file is an .npz. Images are compressed losslessly with LZMA, each image column by column: that is 5 % smaller
-than row by row for Fashion-MNIST, whose garments vary less downwards than across, and 15 % smaller than deflate.
+A data set file is an .npz. Images are compressed losslessly with LZMA, each image column by column.
+For Fashion-MNIST this is 5 % smaller than row by row, as garments vary less downwards than across.
+It is 15 % smaller than deflate.
 """
 
 from __future__ import annotations
@@ -10,9 +12,11 @@ import lzma
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from morse.experiments.cards import resource
 from morse.files import open_npz, sha256, write_npz
 
 
@@ -23,7 +27,7 @@ class Split:
     Attributes:
         images: (n, C, H, W) uint8.
         labels: (n,) uint8 class indices.
-        identity: :func:`identity`'s; statistics are bound to it.
+        identity: from :func:`identity`. Statistics are bound to it.
     """
 
     images: np.ndarray
@@ -35,7 +39,7 @@ _LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "
 
 
 def write_dataset(path: Path, splits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
-    """Writes the file that :func:`load_split` reads.
+    """Writes the file that :func:`read_split` reads.
 
     Args:
         splits: name -> (images (n, C, H, W) or (n, H, W) uint8, labels (n,)).
@@ -51,11 +55,12 @@ def write_dataset(path: Path, splits: Mapping[str, tuple[np.ndarray, np.ndarray]
 
 
 def identity(path: Path | str, digest: str, split: str, size: int) -> str:
-    """What tells a split's images from all others: the data set's name and SHA-256, the split, the size and the preparation."""
+    """A name for exactly these images: the data set's name and SHA-256, the split, the size and the
+    preparation."""
     return f"{Path(path).stem}/{digest}/{split}/{size}x{size}/zero-padded"
 
 
-def load_split(path: Path | str, split: str, size: int, expected_sha256: str | None = None) -> Split:
+def read_split(path: Path | str, split: str, size: int, expected_sha256: str | None = None) -> Split:
     """One split of a data set file, its images zero-padded on all sides to ``size`` x ``size``.
 
     Raises:
@@ -75,3 +80,15 @@ def load_split(path: Path | str, split: str, size: int, expected_sha256: str | N
     pad = margin // 2
     images = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     return Split(images, labels, identity(path, expected_sha256 or sha256(path), split, size))
+
+
+def load_split(data: Mapping[str, Any], split: str) -> Split:
+    """One split of a task's data.
+
+    Args:
+        data: a task card's ``data``: ``file``, ``sha256`` and ``size``.
+
+    Raises:
+        DamagedFile, ValueError: as :func:`read_split`.
+    """
+    return read_split(resource(data["file"]), split, data["size"], data["sha256"])

@@ -10,7 +10,8 @@ from morse.data.pixels import to_network
 
 
 def draw_batch(images: np.ndarray, batch_size: int, rng: torch.Generator, flip: bool) -> tuple[Tensor, Tensor]:
-    """(x_0, indices): a batch drawn with replacement, each image mirrored with probability 1/2 where ``flip``."""
+    """(x_0, indices): a batch drawn with replacement. With ``flip``, each image is mirrored with
+    probability 1/2."""
     index = torch.randint(len(images), (batch_size,), generator=rng)
     x = to_network(images[index.numpy()])
     if flip:

@@ -1,6 +1,8 @@
-"""Builds resources/data/fashion-mnist.npz from the original IDX files (Debian's package dataset-fashion-mnist has them).
+"""Builds resources/data/fashion-mnist.npz from the original IDX files (Debian's package
+dataset-fashion-mnist has them).
 
-Usage: python workflow/scripts/build_fashion_mnist.py /usr/share/datasets/fashion-mnist resources/data/fashion-mnist.npz
+Usage: python -m morse.data.fashion_mnist /usr/share/datasets/fashion-mnist
+    resources/data/fashion-mnist.npz
 """
 
 import gzip
@@ -16,7 +18,8 @@ FILES = {"train": "train", "test": "t10k"}
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """The array of an IDX file of uint8: two zero bytes, type 8, the number of axes, their lengths, the values."""
+    """The array of an IDX file of uint8. The file holds two zero bytes, type 8, the number of axes,
+    their lengths, and the values."""
     content = gzip.decompress(path.read_bytes())
     if content[:3] != b"\x00\x00\x08":
         raise SystemExit(f"{path} is not an IDX file of uint8 values")
@@ -26,11 +29,12 @@ def read_idx(path: Path) -> np.ndarray:
 
 
 def main(folder: Path, output: Path) -> None:
+    """Writes the archive of the original files in ``folder``."""
     splits = {}
     for split, prefix in FILES.items():
         images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz")
         labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
-        order = np.argsort(labels, kind="stable")  # alike images side by side compress better
+        order = np.argsort(labels, kind="stable")  # similar images side by side compress better
         splits[split] = (images[order], labels[order])
     write_dataset(output, splits)
     print(f"{output}: {output.stat().st_size:,} bytes, sha256 {sha256(output)}")

@@ -1,4 +1,4 @@
-"""Samples in [-1, 1] <-> uint8 images: the one rule of rounding."""
+"""Samples in [-1, 1] <-> uint8 images, with one rule of rounding."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ def to_network(images: np.ndarray) -> Tensor:
 
 
 def to_uint8(x: Tensor) -> np.ndarray:
-    """[-1, 1] -> uint8, rounded to the nearest, clamped: the rule in every statistic's identity is "round"."""
+    """[-1, 1] -> uint8, rounded to the nearest and clamped, as :data:`UINT8_RULE` says."""
     return ((x.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
 
 UINT8_RULE = "uint8=round(127.5(x+1))"
-"""How samples in [-1, 1] become the uint8 images that extractors read (rounded, then clamped to 0..255)."""
+"""How samples in [-1, 1] become the uint8 images that extractors read (rounded, then clamped to
+0..255). It is part of every extractor's identity."""
 
 
 def to_rgb(images: Tensor) -> Tensor:
-    """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, H, W) in 0..255, grey repeated."""
+    """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, H, W) in 0..255, with grey repeated."""
     return images.float().expand(-1, 3, -1, -1)

@@ -1,1 +1,1 @@
-"""Dot, the fast network that corrects Dash's last noise estimate: its layers, its training samples."""
+"""Dot, the fast network that corrects Dash's last noise estimate: its layers and its training."""

@@ -1,12 +1,19 @@
-r"""Training Dot: Algorithm 1 of Morse (arXiv 2506.18251), generalised from pairs to chains, and the explained residual.
+r"""Training samples of Dot: Algorithm 1 of Morse (arXiv 2506.18251), generalised from pairs to
+chains.
 
-Algorithm 1 draws a noisy image x_s, asks Dash for eps_s, takes one DDIM step to t < s, asks Dash again, and teaches Dot
+Algorithm 1 draws a noisy image x_s and asks Dash for eps_s. It takes one DDIM step to t < s and
+asks Dash again. Dot learns
 
-.. math:: \epsilon_s + \eta(x_s, x_t, \epsilon_s, s, t) \approx \epsilon_t, \qquad \epsilon_t = \theta(x_t, t).
+.. math::
 
-A *chain* goes on from there, s = t_0 > t_1 > ... > t_{c-1}, each DDIM step with Dash's estimate. Every pair of its points is
-a sample, so c calls of Dash give c (c - 1) / 2 samples, not c / 2, and a late point was reached by many small steps, as it is in
-sampling. Two points and one step are the paper's algorithm. The pairs of some chains are dealt out over several optimiser steps, each once.
+    \epsilon_s + \eta(x_s, x_t, \epsilon_s, s, t) \approx \epsilon_t, \qquad
+    \epsilon_t = \theta(x_t, t).
+
+A *chain* continues from there, s = t_0 > t_1 > ... > t_{c-1}, each time with a DDIM step by Dash's
+estimate. Every pair of its points is a sample. So c calls of Dash give c (c - 1) / 2 samples
+instead of c / 2, and late points are reached by many small steps, as in sampling. The pairs of some
+chains are dealt out over several optimiser steps, each pair once. Two points and one optimiser step
+are the paper's algorithm.
 """
 
 from __future__ import annotations
@@ -29,14 +36,14 @@ class ChainSettings:
     """What the samples of Dot's training are.
 
     Attributes:
-        chains: drawn at once.
-        points: of a chain; 2 is the paper's Algorithm 1.
-        steps: optimiser steps that the pairs of one draw are dealt out to; each takes
+        chains: chains of one draw.
+        points: points of a chain; 2 is the paper's Algorithm 1.
+        steps: optimiser steps over which the pairs of one draw are dealt out. Each takes
             chains * points * (points - 1) / (2 * steps) of them, in random order.
-        min_calls, max_calls: a chain spans at most T / g time steps, g log-uniform between these: the distance between two
-            Dash steps of runs with so many of them.
-        normalise: divide each sample's error by the mean square of its residual (:class:`morse.dot.network.ResidualScale`);
-            False is the paper's plain loss.
+        min_calls, max_calls: a chain spans at most T / g timesteps, with g log-uniform between
+            these. That is the distance between two calls of Dash in a run with g of them.
+        normalise: divide each sample's error by the mean square of its residual
+            (:class:`morse.dot.network.ResidualScale`). False is the paper's plain loss.
         flip: mirror half of the images.
     """
 
@@ -52,7 +59,9 @@ class ChainSettings:
         if self.points < 2:
             raise ValueError(f"a chain has 2 points or more, not {self.points}")
         if self.pairs % self.steps:
-            raise ValueError(f"{self.pairs} pairs of a draw cannot be dealt out evenly to {self.steps} steps; change one of them")
+            raise ValueError(
+                f"{self.pairs} pairs of a draw cannot be dealt out evenly to {self.steps} steps; change one of them"
+            )
 
     @property
     def pairs(self) -> int:
@@ -67,7 +76,7 @@ class ChainSettings:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Training samples: (P, C, H, W) each, times (P,)."""
+    """Training samples: (P, C, H, W) each, with timesteps (P,)."""
 
     x_s: Tensor
     x_t: Tensor
@@ -82,14 +91,15 @@ class Pairs:
 
 
 def draw_chain_times(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> Tensor:
-    """(points, chains) times, descending along the chain, real-valued between the schedule's first and last label.
+    """(points, chains) timesteps, real-valued between t_min and t_max, decreasing along each chain.
 
-    The chain's first is uniform; the others are uniform in the span that follows it, which ends at the schedule's first at the latest.
+    A chain's first timestep is uniform. The others are uniform in the span below it, which ends at
+    t_min at the latest.
     """
-    room = torch.rand(settings.chains, generator=rng) * (schedule.last - schedule.first)
-    first = schedule.first + room
+    room = torch.rand(settings.chains, generator=rng) * (schedule.t_max - schedule.t_min)
+    first = schedule.t_min + room
     low, high = math.log(settings.min_calls), math.log(settings.max_calls)
-    span = (schedule.last + 1.0) * torch.exp(-(low + (high - low) * torch.rand(settings.chains, generator=rng)))
+    span = (schedule.t_max + 1.0) * torch.exp(-(low + (high - low) * torch.rand(settings.chains, generator=rng)))
     later = torch.rand((settings.points - 1, settings.chains), generator=rng).sort(dim=0).values
     return torch.cat([first[None], first - later * torch.minimum(span, room)])
 
@@ -109,8 +119,9 @@ class ChainSource:
     def draw(self, rng: torch.Generator) -> Pairs:
         """All pairs of ``settings.chains`` new chains.
 
-        Dash computes in its own precision whatever autocast is on: in bfloat16 its error (1e-5 in the mean square, measured on
-        the shipped twin) is as large as what Dot has to learn over 10 time steps.
+        Dash computes in its own precision, also under autocast. In bfloat16 its error (1e-5 in the
+        mean square, measured on the shipped twin) is as large as what Dot has to learn over 10
+        timesteps.
         """
         with torch.autocast(torch.device(self.device).type, enabled=False):
             return self._draw(rng)
@@ -119,16 +130,12 @@ class ChainSource:
         x_0, _ = draw_batch(self.images, self.settings.chains, rng, self.settings.flip)
         times = draw_chain_times(self.settings, self.dash.schedule, rng)
         noise = torch.randn(x_0.shape, generator=rng).to(self.device)
-        alpha, sigma = self._levels(times[0].to(self.device))
-        x = alpha * x_0.to(self.device) + sigma * noise
+        x = self._levels.noisy(x_0.to(self.device), noise, times[0].to(self.device))
         points: list[tuple[Tensor, Tensor, Tensor]] = []
         for t in times.to(self.device):
-            if points:  # DDIM: the same clean image and noise, at the new time
-                x, eps, _ = points[-1]
-                next_alpha, next_sigma = self._levels(t)
-                x = next_alpha * (x - sigma * eps) / alpha + next_sigma * eps
-                alpha, sigma = next_alpha, next_sigma
-            points.append((x, self.dash(x, t)[:, : x.shape[1]], t))  # the noise estimate alone
+            if points:
+                x = self._levels.ddim(*points[-1], t)
+            points.append((x, self.dash(x, t)[:, : x.shape[1]], t))  # the noise estimate, without a variance
         x, eps, t = (torch.stack(values) for values in zip(*points, strict=True))
         i, j = torch.triu_indices(len(points), len(points), offset=1)
         return Pairs(*(v.flatten(0, 1) for v in (x[i], x[j], eps[i], eps[j], t[i], t[j])))

@@ -1,35 +1,67 @@
-"""What Dot explains of the change of Dash's estimate, by timestep and gap."""
+"""The explained residual: how much of the change of Dash's estimate Dot predicts, by timestep and
+gap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from morse.dot.chains import ChainSource, Pairs
+from morse.dash.base import Dash
+from morse.dot.chains import ChainSettings, ChainSource, Pairs
 from morse.dot.network import Dot
 from morse.dot.training import mean_square
+from morse.schedules.noise import NoiseSchedule
 from morse.seeds import generator
 
-S_EDGES = tuple(range(0, 1001, 100))
+GAP_PARTS = (0.0, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.5)
+"""Edges of the map's cells in the gap s - t, as fractions of all timesteps."""
 
 
-GAP_EDGES = (0, 5, 10, 20, 40, 80, 160, 320, 500)
+def edges_of(schedule: NoiseSchedule) -> tuple[list[float], list[float]]:
+    """Edges of a map's cells: tenths of all timesteps for s, and :data:`GAP_PARTS` for the gap."""
+    timesteps = schedule.t_max + 1.0
+    return [timesteps * part / 10 for part in range(11)], [timesteps * part for part in GAP_PARTS]
+
+
+def explain(
+    dash: Dash,
+    dot: Dot,
+    images: np.ndarray,
+    chain: Mapping[str, Any],
+    draws: int,
+    device: torch.device | str = "cpu",
+) -> tuple[np.ndarray, float, list[float], list[float]]:
+    """The map of what Dot explains, on images that it was not trained on.
+
+    Args:
+        images: (n, C, H, W) uint8.
+        chain: Dot's training settings of :class:`morse.dot.chains.ChainSettings`; here without
+            flips.
+        draws: how many times chains are drawn.
+
+    Returns:
+        The two values of :func:`explained_residual`, then the edges of s and of the gap.
+    """
+    source = ChainSource(dash, images, ChainSettings(**dict(chain) | {"flip": False}), device)
+    edges = edges_of(dash.schedule)
+    return (*explained_residual(dot, source, 0, draws, *edges), *edges)
 
 
 @torch.no_grad()
 def explained_residual(
-    dot: Dot, source: ChainSource, seed: int, draws: int, s_edges=S_EDGES, gap_edges=GAP_EDGES
+    dot: Dot, source: ChainSource, seed: int, draws: int, s_edges: Sequence[float], gap_edges: Sequence[float]
 ) -> tuple[np.ndarray, float]:
-    r"""How much of Dash's change Dot predicts, by time s and gap s - t.
+    r"""How much of Dash's change Dot predicts, by timestep s and gap s - t.
 
     .. math:: 1 - \sum |\epsilon_s + \eta - \epsilon_t|^2 / \sum |\epsilon_s - \epsilon_t|^2
 
     Returns:
-        (len(s_edges) - 1, len(gap_edges) - 1), NaN where no pair fell; and the value over all pairs,
-        those outside of the edges too.
+        (len(s_edges) - 1, len(gap_edges) - 1), with NaN for cells without pairs; and the value over
+        all pairs, also those outside the edges.
     """
     shape = (len(s_edges) - 1, len(gap_edges) - 1)
     error, size = np.zeros(shape), np.zeros(shape)
@@ -37,7 +69,9 @@ def explained_residual(
     for pairs in _draws(source, seed, draws):
         residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
         s, gap = pairs.s.cpu().numpy(), (pairs.s - pairs.t).cpu().numpy()
-        for index, (sums, values) in enumerate(((error, pairs.eps_s + residual - pairs.eps_t), (size, pairs.eps_s - pairs.eps_t))):
+        for index, (sums, values) in enumerate(
+            ((error, pairs.eps_s + residual - pairs.eps_t), (size, pairs.eps_s - pairs.eps_t))
+        ):
             weights = mean_square(values).cpu().double().numpy()
             sums += np.histogram2d(s, gap, [s_edges, gap_edges], weights=weights)[0]
             totals[index] += weights.sum()
@@ -47,9 +81,9 @@ def explained_residual(
 
 
 def _draws(source: ChainSource, seed: int, draws: int) -> Iterator[Pairs]:
-    """Pairs in parts of a training step's size, which is known to fit into memory."""
+    """Pairs in parts of a training step's size, which is known to fit in memory."""
     size = source.settings.pairs_per_step
     for draw in tqdm(range(draws), desc="explained residual", mininterval=5):
-        pairs = source.draw(generator(seed, draw, 2))  # apart from training's and the calibration's streams
+        pairs = source.draw(generator(seed, draw, 2))  # not the streams of training and calibration
         for start in range(0, source.settings.pairs, size):
             yield pairs[start : start + size]

@@ -1,72 +1,113 @@
-"""Card and Dash -> Dot, new, trained or ready for inference."""
+"""Dot from a model's card and its Dash.
+
+A file of Dot is of one of two kinds, and its metadata says which. A *trained* file holds what Dot
+adds to Dash: its own blocks and LoRA. It ships with the repository. A *prepared* file holds all of
+Dot with LoRA merged, so that loading it needs no peft. Both are bound by hash to the Dash weights
+that they were made with.
+"""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from morse.checkpoints import read_state, write_state
 from morse.dash.base import Dash
-from morse.dash.loading import Card, build_dash, load_dash
+from morse.dash.loading import build_dash, card_of
 from morse.dot.lora import attach_lora, inference_dot, merge_lora, own_state
 from morse.dot.network import Dot
-from morse.files import DamagedFile, require, sha256
+from morse.experiments.cards import Card, resource
+from morse.files import DamagedFile, require
 from morse.runtime.device import place
 
 
 def new_dot(card: Card, dash: Dash) -> Dot:
+    """The card's Dot, without LoRA and with random weights of its own blocks."""
     return Dot(dash.network, card["dot"]["channels"], dash.schedule, card["dot"]["preconditioned"])
 
 
 def form_of(card: Card) -> str:
-    """What of Dot's form its tensors do not show, as files of Dot and resume points name it."""
+    """What Dot's tensors do not show of its form, as written in files of Dot and resume points."""
     return f"preconditioned={card['dot']['preconditioned']}"
 
 
 def adapted_dot(card: Card, dash: Dash) -> Dot:
-    """The card's Dot before training: its output is zero."""
+    """The card's Dot before training, with LoRA. Its output is zero."""
     dot = new_dot(card, dash)
     attach_lora(dot, card["dot"]["rank"])
     return dot
 
 
 def own_parameters(card: Card) -> int:
-    """How many parameters the card's Dot has beside those that it shares with Dash: LoRA, extra blocks, time of s."""
+    """The number of parameters of the card's Dot that it does not share with Dash: LoRA, extra
+    blocks, timestep s."""
     return sum(p.numel() for p in adapted_dot(card, build_dash(card)).parameters() if p.requires_grad)
 
 
-def prepare_dot(card: Card, dash_weights: Path, dot_weights: Path, output: Path, expected_sha256: str | None = None) -> None:
-    """Merges LoRA into the shared layers and writes Dot for inference: the only file that sampling needs beside Dash's.
+def load_dot(
+    model: Card | str, dash: Dash, weights: Path | str | None = None, expected_sha256: str | None = None
+) -> Dot:
+    """A model's Dot, frozen and with LoRA merged, on Dash's device.
 
     Args:
-        expected_sha256: of ``dot_weights``; None for weights trained just now.
+        model: a card, or the name of one.
+        dash: the Dash that Dot shares its layers with.
+        weights: a trained or a prepared file; None: the card's, checked against the card's SHA-256.
+        expected_sha256: the hash of ``weights``; None: not checked.
 
     Raises:
-        DamagedFile: for a missing or altered file, or a Dot of another Dash.
+        DamagedFile: if the file is missing, has another hash, or is of another Dot or Dash.
+        ValueError: for an unknown name, or a card without a file of Dot.
     """
-    dash = load_dash(card, dash_weights)
-    dot = adapted_dot(card, dash)
-    state = read_state(require(dot_weights, expected_sha256, "Dot weights"), own_state(dot))
-    with safe_open(dot_weights, "pt") as file:
-        metadata = json.loads((file.metadata() or {}).get("made_for", "{}"))
-    if (trained_on := metadata.get("dash")) != (actual := sha256(dash_weights)):
-        other = f"{str(trained_on)[:12]}..., not {actual[:12]}..."
-        raise DamagedFile(f"Dot weights {dot_weights} were trained on Dash {other}; train Dot again")
-    if (form := metadata.get("form")) != form_of(card):
-        raise DamagedFile(f"Dot weights {dot_weights} are of a Dot with {form}, not {form_of(card)}; mend the card or train Dot again")
-    dot.load_state_dict(state, strict=False)
-    write_state(merge_lora(dot).state_dict(), output, dash=actual)
-
-
-def load_dot(card: Card, dash: Dash, prepared: Path | str) -> Dot:
-    """Dot from the file of :func:`prepare_dot`, on Dash's device.
-
-    Raises:
-        DamagedFile: if the file is missing or of another network.
-    """
-    path = require(prepared, what="prepared Dot")
-    dot = new_dot(card, dash)
-    dot = inference_dot(dot, read_state(path, dot.state_dict()))
+    card = card_of(model)
+    if weights is None:
+        if "file" not in card["dot"]:
+            raise ValueError("the model's card names no file of Dot; train one (docs/protocol.md) and give its path")
+        weights, expected_sha256 = resource(card["dot"]["file"]), card["dot"]["sha256"]
+    path = require(weights, expected_sha256, "Dot weights")
+    metadata = _metadata(path)
+    if "made_for" in metadata:
+        dot = _merged(card, dash, path, json.loads(metadata["made_for"]))
+    else:
+        _require_dash(path, dash, metadata.get("dash"))
+        dot = new_dot(card, dash)
+        dot = inference_dot(dot, read_state(path, dot.state_dict()))
+    dot.ratio = card["dot"].get("ratio", math.nan)
     return place(dot, next(dash.network.parameters()).device)
+
+
+def prepare_dot(
+    card: Card, dash: Dash, output: Path, weights: Path | str | None = None, expected_sha256: str | None = None
+) -> None:
+    """Writes the prepared file of a card's Dot: what sampling needs beside Dash. Arguments and
+    errors are those of :func:`load_dot`."""
+    write_state(load_dot(card, dash, weights, expected_sha256).state_dict(), output, dash=dash.weights)
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    try:
+        with safe_open(path, "pt") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise DamagedFile(f"weights {path} cannot be read ({error}); restore or remake the file") from error
+
+
+def _merged(card: Card, dash: Dash, path: Path, made_for: dict[str, str]) -> Dot:
+    """The Dot of a trained file, with its LoRA merged."""
+    _require_dash(path, dash, made_for.get("dash"))
+    if (form := made_for.get("form")) != form_of(card):
+        raise DamagedFile(
+            f"Dot weights {path} are of a Dot with {form}, not {form_of(card)}; correct the card or train Dot again"
+        )
+    dot = adapted_dot(card, dash)
+    dot.load_state_dict(read_state(path, own_state(dot)), strict=False)
+    return merge_lora(dot)
+
+
+def _require_dash(path: Path, dash: Dash, trained_on: str | None) -> None:
+    if trained_on != dash.weights:
+        other = f"{str(trained_on)[:12]}..., not {dash.weights[:12] or 'random weights'}..."
+        raise DamagedFile(f"Dot weights {path} were trained on Dash {other}; train Dot again")

@@ -11,8 +11,10 @@ from morse.dot.network import SHARED_BLOCKS, Dot
 
 
 def attach_lora(dot: Dot, rank: int) -> None:
-    """Adds LoRA of ``rank`` (through peft) to every convolution and linear layer of the shared blocks, in place."""
-    from peft import LoraConfig, inject_adapter_in_model  # here, as inference needs no peft, which takes seconds to load
+    """Adds LoRA of ``rank`` (with peft) to every convolution and linear layer of the shared blocks,
+    in place."""
+    # Imported here: inference needs no peft, which takes seconds to load.
+    from peft import LoraConfig, inject_adapter_in_model
 
     targets = [
         name
@@ -26,7 +28,8 @@ def attach_lora(dot: Dot, rank: int) -> None:
 
 
 def merge_lora(dot: Dot) -> Dot:
-    """A copy of Dot for inference, its LoRA added into weights of its own: no adapter is left, Dash is untouched."""
+    """A copy of Dot for inference, with LoRA added into weights of its own. No adapter is left, and
+    Dash is unchanged."""
     from peft.tuners.lora import LoraLayer
 
     merged = copy.deepcopy(dot)
@@ -39,7 +42,8 @@ def merge_lora(dot: Dot) -> Dot:
 
 
 def inference_dot(dot: Dot, state: Mapping[str, Tensor]) -> Dot:
-    """Dot, new and without LoRA, with the state of :func:`merge_lora`'s copy; needs no peft, and shares no weights with Dash.
+    """A new Dot without LoRA, given the state of :func:`merge_lora`'s copy. It needs no peft, and
+    shares no weights with Dash.
 
     Raises:
         RuntimeError: if the state is of another network.
@@ -50,6 +54,6 @@ def inference_dot(dot: Dot, state: Mapping[str, Tensor]) -> Dot:
 
 
 def own_state(dot: Dot) -> dict[str, Tensor]:
-    """What is trained and the residual's scale: all that a file of Dot holds beside Dash's own weights."""
+    """The trained tensors and the residual's scale: all that a trained file of Dot holds."""
     state = {name: p.detach() for name, p in dot.named_parameters() if p.requires_grad}
     return state | {f"scale.{name}": value for name, value in dot.scale.named_buffers()}

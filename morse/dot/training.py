@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
-from morse.checkpoints import write_state
-from morse.dash.loading import Card, load_dash
+from morse.dash.loading import load_dash
 from morse.dot.chains import ChainSettings, ChainSource, Pairs
 from morse.dot.loading import adapted_dot, form_of
 from morse.dot.lora import own_state
 from morse.dot.network import Dot, ResidualScale
-from morse.files import sha256
+from morse.experiments.cards import Card
 from morse.seeds import generator
-from morse.training.loop import LossFunction, TrainSettings, train
+from morse.training.loop import LossFunction
+from morse.training.to_file import train_to_file
 
 
 def mean_square(x: Tensor) -> Tensor:
@@ -28,7 +28,8 @@ def mean_square(x: Tensor) -> Tensor:
 
 
 def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws: int = 32) -> None:
-    """Fills the table of residual sizes from chains of Dash alone, in place. Cells no pair fell into take their column's mean."""
+    """Fills the table of residual sizes from chains of Dash alone, in place. A cell without pairs
+    takes its column's mean, and an empty column the mean of all."""
     rows, columns = scale.CELLS
     total, count = torch.zeros(rows, columns, dtype=torch.float64), torch.zeros(rows, columns, dtype=torch.float64)
     for draw in tqdm(range(draws), desc="size of the residual", mininterval=5):
@@ -44,9 +45,11 @@ def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws:
 
 
 def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
-    """Mean over a step's pairs of |eps_s + Dot - eps_t|^2 / scale^2; the scale is 1 where the loss is the paper's plain one.
+    """The mean of |eps_s + Dot - eps_t|^2 / scale^2 over a step's pairs. With a scale of 1 it is
+    the paper's plain loss.
 
-    A step's pairs follow from (seed, step) alone, so that a resumed training goes on with the same ones.
+    A step's pairs follow from (seed, step) alone, so a resumed training continues with the same
+    ones.
     """
     dealt = source.settings.steps
     drawn: dict[int, Pairs] = {}  # at most one draw, by its number
@@ -67,19 +70,35 @@ def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
     return loss
 
 
-def train_dot(card: Card, dash_weights: Path, images: np.ndarray, output: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
-    """Trains the card's Dot (:mod:`morse.dot.chains`) and writes what it adds to Dash; resumes like :func:`train_dash`."""
+def train_dot(
+    card: Card, dash_weights: Path, images: np.ndarray, output: Path, device: torch.device | str = "cpu"
+) -> dict[str, Any]:
+    """Trains the card's Dot and writes what it adds to Dash
+    (:func:`morse.training.to_file.train_to_file`).
+
+    Args:
+        dash_weights: the file of Dash, to which Dot is then bound.
+        images: (n, C, H, W) uint8.
+    """
     recipe = card["dot"]["training"]
-    settings = TrainSettings(**recipe["train"])
     dash = load_dash(card, dash_weights, device=device)
-    torch.manual_seed(settings.seed)
-    dot = adapted_dot(card, dash).to(device)
-    source = ChainSource(dash, images, ChainSettings(**recipe["chain"]), device)
-    resume = output.with_suffix(".resume")
-    if source.settings.normalise and not resume.exists():
-        calibrate_scale(dot.scale, source, settings.seed)
-    made_of = {"dash": sha256(dash_weights), "recipe": dict(recipe), "dot": form_of(card)}
-    made = train(dot, dot_loss(dot, source, settings.seed), settings, resume, "Dot", made_of)
-    # One entry: safetensors writes several in an order of chance, and equal weights should be equal files.
-    write_state(own_state(dot), output, made_for=json.dumps({"dash": made_of["dash"], "form": made_of["dot"]}))
-    return made | {"sha256": sha256(output), "recipe": dict(recipe)}
+    bound_to = {"dash": dash.weights, "form": form_of(card)}
+
+    def make() -> tuple[nn.Module, LossFunction]:
+        dot = adapted_dot(card, dash).to(device)
+        source = ChainSource(dash, images, ChainSettings(**recipe["chain"]), device)
+        if source.settings.normalise and not output.with_suffix(".resume").exists():
+            calibrate_scale(dot.scale, source, recipe["train"].get("seed", 0))
+        return dot, dot_loss(dot, source, recipe["train"].get("seed", 0))
+
+    # One entry of metadata: safetensors writes several in random order, and equal weights should
+    # give equal files.
+    return train_to_file(
+        make,
+        recipe,
+        output,
+        "Dot",
+        made_of={"dash": dash.weights, "dot": form_of(card)},
+        state=own_state,
+        made_for=json.dumps(bound_to),
+    )

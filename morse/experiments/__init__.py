@@ -1,1 +1,1 @@
-"""What is asked for: the axes of an experiment, and YAML held against its schema."""
+"""Experiments: their axes and runs, the cards that they name, and checks of YAML by schemas."""

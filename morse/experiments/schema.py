@@ -1,4 +1,4 @@
-"""Configuration against a JSON schema, with errors of one line."""
+"""Checks of YAML content by a JSON schema, with errors of one line."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from morse.registry import unknown
 
 
 def validate(content: Any, schema: Mapping[str, Any], source: str) -> None:
-    """Checks ``content`` against ``schema`` (draft 2020-12).
+    """Checks ``content`` by ``schema`` (draft 2020-12).
 
     Raises:
-        ValueError: one line that names ``source``, the key and what is wrong with it; for a misspelt key the nearest one.
+        ValueError: one line that names ``source``, the key and the error; for a misspelt key also
+            the nearest known one.
     """
     error = best_match(Draft202012Validator(schema).iter_errors(content))
     if error is None:
@@ -31,8 +32,8 @@ def validate(content: Any, schema: Mapping[str, Any], source: str) -> None:
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file. Raises ValueError, one line, where it is not YAML."""
+    """The content of a YAML file. Raises ValueError, one line, if it is not YAML."""
     try:
-        return yaml.safe_load(path.read_text())
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ValueError(f"{path}: not YAML: {' '.join(str(error).split())}") from error

@@ -1,13 +1,12 @@
-"""Noise predictors: what a sampler asks at every call, be it Dash alone or Morse.
+"""Noise predictors: what a sampler calls at each timestep.
 
-Baseline and Morse differ here and nowhere else: sampler, loop, seeds and measurement are shared. A predictor is called once
-for each time of a run, in order; :meth:`begin` starts the next batch.
+Methods differ only here: sampler, loop, seeds and measurement are shared. A predictor is called
+once for each timestep of a run, in order. :meth:`Predictor.begin` starts the next batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -21,43 +20,32 @@ DotFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 """(x_s, x_t, eps_s, s (B,), t (B,)) -> the residual (B, C, H, W)."""
 
 
-@dataclass
-class Calls:
-    """Network calls since the last :meth:`Predictor.begin`: whole batches, so calls per image.
+class Predictor(Protocol):
+    """What the sampling loop needs.
 
     Attributes:
-        made: a letter each, in order: D for Dash, a point for Dot, as :attr:`morse.methods.plans.Plan.letters`.
+        letters: one letter for each call since the last :meth:`begin`, as in
+            :class:`morse.methods.plans.Plan`. A call is for a whole batch, so this counts calls per
+            image (NFE).
     """
 
-    made: str = ""
-
-    @property
-    def dash(self) -> int:
-        """Calls of Dash."""
-        return self.made.count("D")
-
-    @property
-    def dot(self) -> int:
-        """Calls of Dot."""
-        return self.made.count(".")
-
-
-class Predictor(Protocol):
-    """What the sampling loop needs."""
-
-    calls: Calls
+    letters: str
 
     def begin(self) -> None:
-        """Starts a run: forgets the last estimate, sets the counts to zero."""
+        """Starts a run: forgets earlier estimates and calls."""
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        """The noise estimate of x (B, C, H, W) at time t."""
+        """The noise estimate of x (B, C, H, W) at timestep t."""
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
-        """Told by the loop that the sampler has put fresh noise (B, C, H, W) into the sample: of the sample's noise, whose
-        standard deviation is sigma_t, it is the part ``share`` (in the standard deviation)."""
+        """Called by the loop after the sampler has added fresh noise (B, C, H, W) to the sample.
+
+        Args:
+            share: the standard deviation of the fresh noise, as a fraction of sigma_t, that of all
+                noise in the sample.
+        """
 
 
-def labels(x: Tensor, t: float) -> Tensor:
-    """t for each image of the batch: (B,), in float32 as networks embed it."""
+def timesteps(x: Tensor, t: float) -> Tensor:
+    """t for each image of the batch: (B,), in float32, which the networks embed."""
     return torch.full((len(x),), t, device=x.device, dtype=torch.float32)

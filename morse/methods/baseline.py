@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from torch import Tensor
 
-from morse.methods.base import Calls, DashFunction, labels
+from morse.methods.base import DashFunction, timesteps
+from morse.methods.plans import DASH, Plan
 from morse.schedules.noise import NoiseSchedule
 
 
-class DashOnly:
-    """The baseline: Dash at every call."""
+class Baseline:
+    """Dash's own estimate at every call."""
 
     def __init__(self, dash: DashFunction):
         self.dash = dash
-        self.calls = Calls()
+        self.letters = ""
 
     def begin(self) -> None:
-        self.calls = Calls()
+        self.letters = ""
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        self.calls.made += "D"
-        return self.dash(x, labels(x, t))
+        self.letters += DASH
+        return self.dash(x, timesteps(x, t))
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
-        """Dash sees the sample itself: nothing to do."""
+        """Does nothing: Dash sees the sample itself."""
+
+
+def predictor(networks: Mapping[str, Any], plan: Plan) -> Baseline:
+    """The method's predictor, with the network "dash". Raises ValueError for a plan with other
+    calls."""
+    if {*plan.letters} != {DASH}:
+        raise ValueError(f"the baseline calls Dash alone, its plan is {plan.letters}")
+    return Baseline(networks["dash"])

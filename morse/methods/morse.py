@@ -3,32 +3,43 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from morse.methods.base import Calls, DashFunction, DotFunction, labels
-from morse.methods.plans import Plan
+from morse.methods.base import DashFunction, DotFunction, timesteps
+from morse.methods.plans import DASH, DOT, Plan
 from morse.schedules.noise import NoiseSchedule
 
 
 class Morse:
-    r"""Dash where the plan says so, elsewhere Dash's last estimate plus Dot's residual.
+    r"""Dash's estimate where the plan says so, elsewhere Dash's last estimate plus Dot's residual.
 
     .. math:: z_t = \theta(x_t, t) \quad \text{or} \quad z_t = z_s + \eta(x_s, x_t, z_s, s, t)
 
-    with s the latest time of Dash (arXiv 2506.18251, section 3.2).
+    with s the timestep of Dash's latest call (arXiv 2506.18251, section 3.2).
 
-    A stochastic sampler exchanges a part of the sample's noise in every step, of which neither :math:`x_s` nor :math:`z_s` knows. What
-    Morse remembers follows: with fresh noise n as the share c of the noise,
+    A stochastic sampler replaces a part of the sample's noise in every step. :math:`x_s` and
+    :math:`z_s` do not contain the fresh noise, so Morse updates both. With fresh noise n, as the
+    fraction c of the noise,
 
-    .. math:: z_s \leftarrow \sqrt{1 - c^2}\, z_s + c\, n, \qquad x_s \leftarrow \alpha_s \hat x_s + \sigma_s z_s,
+    .. math::
 
-    the clean estimate :math:`\hat x_s` kept. After a step with Dash's own estimate, x_t so lies again on a deterministic step from x_s,
-    the kind that Dot was trained on; of DDPM with clipping or another than the smaller variance only nearly, and of Euler-Maruyama, whose
-    first steps put more noise in than the sample has (c > 1 counts as 1), with many steps only. The paper does not say what it does.
+        z_s \leftarrow \sqrt{1 - c^2}\, z_s + c\, n, \qquad
+        x_s \leftarrow \alpha_s \hat x_s + \sigma_s z_s,
 
-    Channels of Dash beyond the image's, a learned variance, stay as they were at s: Dot speaks of the noise alone.
+    and the clean estimate :math:`\hat x_s` is kept. After a step with Dash's own estimate, x_t is
+    then again on a deterministic step from x_s, the kind that Dot was trained on.
+
+    This is only approximate for DDPM with clipping, or with a variance other than the smaller one.
+    For Euler-Maruyama it holds approximately with many steps only: its first steps add more noise
+    than the sample has. There c > 1 counts as 1. The paper does not say how it treats stochastic
+    samplers.
+
+    Dash's channels beyond the image's, a learned variance, stay as they were at s: Dot corrects the
+    noise estimate alone.
 
     Raises:
         ValueError: when called more often than the plan has calls.
@@ -39,25 +50,32 @@ class Morse:
         self.begin()
 
     def begin(self) -> None:
-        self.calls = Calls()
+        self.letters = ""
         self._last: tuple[Tensor, Tensor, float] | None = None
 
     def __call__(self, x: Tensor, t: float) -> Tensor:
-        index, now = len(self.calls.made), labels(x, t)
-        if index >= len(self.plan.dash):
-            raise ValueError(f"the plan has {len(self.plan.dash)} calls, and the sampler made one more")
-        if self._last is None or self.plan.dash[index]:
-            self.calls.made += "D"
+        index, now = len(self.letters), timesteps(x, t)
+        if index >= self.plan.nfe:
+            raise ValueError(f"the plan has {self.plan.nfe} calls, and the sampler made one more")
+        self.letters += self.plan.letters[index]
+        if self.plan.letters[index] == DASH:
             eps = self.dash(x, now)
             self._last = x, eps[:, : x.shape[1]], t
             self._variance = eps[:, x.shape[1] :]
             return eps
-        self.calls.made += "."
         x_s, eps_s, s = self._last
-        return torch.cat([eps_s + self.dot(x_s, x, eps_s, labels(x, s), now), self._variance], dim=1)
+        return torch.cat([eps_s + self.dot(x_s, x, eps_s, timesteps(x, s), now), self._variance], dim=1)
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         x_s, eps_s, s = self._last
-        share = min(share, 1.0)  # exceeded by DDPM's larger variance in the last steps, and by long first steps of Euler-Maruyama
+        share = min(share, 1.0)  # exceeded by DDPM's larger variance near the data, and by Euler-Maruyama's first steps
         eps = math.sqrt(1.0 - share**2) * eps_s + share * noise
         self._last = x_s + schedule.sigma(s) * (eps - eps_s), eps, s
+
+
+def predictor(networks: Mapping[str, Any], plan: Plan) -> Morse:
+    """The method's predictor, with the networks "dash" and "dot". Raises ValueError for a plan with
+    other calls."""
+    if unknown := {*plan.letters} - {DASH, DOT}:
+        raise ValueError(f"Morse calls Dash and Dot, its plan {plan.letters} has {min(unknown)!r}")
+    return Morse(networks["dash"], networks["dot"], plan)

@@ -1,170 +1,188 @@
-r"""Time budgets in LSD, latencies of a step of Dash: which calls of a run are Dash's and which are Dot's.
+r"""Plans: which calls of a run are Dash's and which are Dot's, within a time budget in LSD
+(latencies of a Dash step).
 
-A run of the baseline spends a budget of n LSD on n calls of Dash. Morse gives k of them to Dot, which is N times faster,
+The baseline spends a budget of n LSD on n calls of Dash.
+Morse gives k of them to Dot, which is N times faster, and so takes more steps in the same time:
 
 .. math:: \mathrm{calls(Dash)} = n - k, \quad \mathrm{calls(Dot)} = \lfloor N k \rfloor, \qquad
     \mathrm{cost} = \mathrm{calls(Dash)} + \mathrm{calls(Dot)} / N \le n
 
-(Li et al. 2025, arXiv 2506.18251), and so takes more steps in the same time.
+(Li et al. 2025, arXiv 2506.18251). docs/plans.md shows what each policy does.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-MIN_MORSE_BUDGET = 2
+from morse.registry import unknown
+
+DASH, DOT = "D", "."
+"""The letters of the two kinds of call. A method may add letters of its own."""
+MIN_BUDGET_WITH_DOT = 2
 """LSD: one call of Dash and one LSD of Dot's."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The network of each call of a run.
+    """What answers each call of a run.
 
     Attributes:
-        dash: (calls,) True where Dash is called, False where Dot is. The first is True: Dot needs an estimate to start from.
-        ratio: N, how many calls of Dot count as one of Dash; None for a run without Dot.
+        letters: a letter for each call, in order. The first is Dash's: all others need an estimate
+            to start from.
+        costs: letter -> nominal cost of such a call in LSD. Dash's is 1.
     """
 
-    dash: tuple[bool, ...]
-    ratio: float | None = None
+    letters: str
+    costs: Mapping[str, float] = field(default_factory=lambda: {DASH: 1.0})
 
     def __post_init__(self) -> None:
-        if not self.dash or not self.dash[0]:
+        if not self.letters.startswith(DASH):
             raise ValueError("the first call of a plan is Dash's")
-        if self.ratio is None and not all(self.dash):
-            raise ValueError("a plan with calls of Dot needs the ratio N")
+        if unknown := sorted({*self.letters} - {*self.costs}):
+            raise ValueError(
+                f"a plan's letters are {', '.join(self.costs)}, not {unknown[0]!r}; give the cost of each kind of call"
+            )
 
     @property
-    def dash_calls(self) -> int:
-        """Calls of Dash."""
-        return sum(self.dash)
-
-    @property
-    def dot_calls(self) -> int:
-        """Calls of Dot."""
-        return len(self.dash) - self.dash_calls
+    def nfe(self) -> int:
+        """Calls of any kind: steps of the sampler."""
+        return len(self.letters)
 
     @property
     def lsd(self) -> float:
-        """The run's cost in latencies of a Dash step."""
-        return self.dash_calls + (self.dot_calls / self.ratio if self.ratio else 0.0)
-
-    @property
-    def letters(self) -> str:
-        """One letter a call: D for Dash, a point for Dot."""
-        return "".join("D" if is_dash else "." for is_dash in self.dash)
+        """The nominal cost of the run in latencies of a Dash step."""
+        return sum(self.letters.count(letter) * cost for letter, cost in self.costs.items())
 
 
-def read_plan(letters: str, ratio: float) -> Plan:
-    """The inverse of :attr:`Plan.letters`.
+def with_ratio(letters: str, ratio: float) -> Plan:
+    """The plan of Dash and Dot with these letters, N calls of Dot counting as one of Dash.
 
     Raises:
-        ValueError: for other letters.
+        ValueError: for letters other than D and the point, or a first call that is not Dash's.
     """
-    if set(letters) - {"D", "."}:
-        raise ValueError(f"a plan is written with D for Dash and a point for Dot, not {letters!r}")
-    return Plan(tuple(letter == "D" for letter in letters), ratio)
+    return Plan(letters, {DASH: 1.0, DOT: 1.0 / ratio})
 
 
-def dash_plan(budget: int) -> Plan:
-    """The baseline: every call is Dash's."""
+def baseline_plan(budget: int) -> Plan:
+    """Every call is Dash's. Raises ValueError for a budget below 1."""
     if budget < 1:
         raise ValueError(f"a budget of {budget} LSD is too small: a run takes at least 1")
-    return Plan((True,) * budget)
+    return Plan(DASH * budget)
 
 
-def interleave(dash_calls: int, dot_calls: int, lean: float = 1.0) -> tuple[bool, ...]:
-    """Dash's calls among all, the first call first: with 2 and 5, D...D.. (D Dash, . Dot).
+def interleave(dash_calls: int, dot_calls: int, lean: float = 1.0) -> str:
+    """The letters of a plan with Dash's calls spread over the run: with 2 and 5, ``D..D...``.
+
+    The first call is Dash's.
 
     Args:
-        lean: call i of n of Dash's stands at the part :math:`(i / n)^{lean}` of the run: 1 evenly; more: Dash rather at the start,
-            at high noise; less: Dash rather at the end, near the data, and Dot at high noise.
+        lean: call i of n of Dash's is at the fraction :math:`(i / n)^{lean}` of the run. 1 is even.
+            More moves Dash to the start, at high noise. Less moves it to the end, near the data.
     """
     total = dash_calls + dot_calls
     if lean == 1.0:  # in whole numbers
         places = [index * total // dash_calls for index in range(dash_calls)]
     else:
         places = [math.floor(total * (index / dash_calls) ** lean) for index in range(dash_calls)]
-    return _calls(places, total)
+    return _letters(places, total)
 
 
-def reach_end(dash_calls: int, dot_calls: int, lean: float = 1.0) -> tuple[bool, ...]:
-    """As :func:`interleave`, but Dash's last call is the last but one of all: with 3 and 6, D...D..D. (D Dash, . Dot).
+def reach_end(dash_calls: int, dot_calls: int, lean: float = 1.0) -> str:
+    """As :func:`interleave`, but Dash's last call is the last but one of all: with 3 and 6,
+    ``D...D..D.``.
 
-    :func:`interleave` leaves the end of a run, where fine detail is decided, to Dot. The very last call, at the least noise, changes
-    next to nothing and would be wasted on Dash. Of two calls of Dash the second is needed half-way, where :func:`interleave` has it.
+    :func:`interleave` leaves the end of a run, where fine detail is decided, to Dot. The very last
+    call, at the least noise, changes next to nothing and would be wasted on Dash. With two calls of
+    Dash the second is half-way, as in :func:`interleave`.
 
     Args:
-        lean: call i of n of Dash's stands at the part :math:`(i / (n - 1))^{lean}` of the way there: 1 evenly; less: after a first
-            longer gap, at the noisiest times.
+        lean: call i of n of Dash's is at the fraction :math:`(i / (n - 1))^{lean}` of the way to
+            the last but one call. 1 is even. Less makes the gaps long at high noise.
     """
     if dash_calls < 3 or dot_calls < 1:
         return interleave(dash_calls, dot_calls)
     total = dash_calls + dot_calls
     places = [math.floor((total - 2) * (index / (dash_calls - 1)) ** lean + 0.5) for index in range(dash_calls)]
-    return (*_calls(places, total - 1), False)
+    return _letters(places, total - 1) + DOT
 
 
-def _calls(places: list[int], total: int) -> tuple[bool, ...]:
-    """True at ``places``, in rising order; of two at one place the later one moves on, and none beyond the last that leaves room."""
+def _letters(places: list[int], total: int) -> str:
+    """Dash at ``places``, in rising order, Dot elsewhere; duplicates are shifted up by one, and
+    down where no room is left."""
     for index in range(1, len(places)):
         places[index] = max(places[index], places[index - 1] + 1)
     for left, index in enumerate(reversed(range(len(places))), start=1):
         places[index] = min(places[index], total - left)
     chosen = set(places)
-    return tuple(index in chosen for index in range(total))
+    return "".join(DASH if index in chosen else DOT for index in range(total))
 
 
-def morse_plan(budget: int, ratio: float, dot_share: float, lean: float = 1.0) -> Plan:
-    """The paper's plan with k = ``dot_share`` x budget rounded down, but 1 at least.
+def paper_plan(budget: int, ratio: float, dot_share: float, lean: float = 1.0) -> Plan:
+    """The paper's plan, with k = ``dot_share`` x budget rounded down, but 1 at least.
 
     Args:
         budget: n, in LSD.
         ratio: N, Dash's latency over Dot's.
-        dot_share: the part of the budget that is Dot's, between 0 and 1.
-        lean: of :func:`interleave`.
+        dot_share: the fraction of the budget that is Dot's, between 0 and 1.
+        lean: as for :func:`interleave`.
 
     Raises:
-        ValueError: if the budget holds no call of Dash beside one LSD of Dot's, or Dot is no faster than Dash.
+        ValueError: if the budget has no room for one call of Dash and one LSD of Dot, or Dot is no
+            faster than Dash.
     """
-    return Plan(interleave(*_split(budget, ratio, dot_share), lean), ratio)
+    return with_ratio(interleave(*_split(budget, ratio, dot_share), lean), ratio)
 
 
 def endpoint_plan(budget: int, ratio: float, dot_share: float, lean: float) -> Plan:
-    """Calls as many as :func:`morse_plan`'s, but Dash's last one is the last but one of all (:func:`reach_end`).
-
-    Raises:
-        ValueError: as :func:`morse_plan`.
-    """
-    return Plan(reach_end(*_split(budget, ratio, dot_share), lean), ratio)
+    """As many calls as :func:`paper_plan` has, in the order of :func:`reach_end`. Raises ValueError
+    as it does."""
+    return with_ratio(reach_end(*_split(budget, ratio, dot_share), lean), ratio)
 
 
 def fixed_plan(budget: int, ratio: float, dots: int) -> Plan:
-    """``dots`` calls of Dot after each of Dash's, as long as the budget lasts: with 2, D..D..D. or the like.
+    """``dots`` calls of Dot after each of Dash's, as long as the budget lasts: with 2, ``D..D..D``.
 
     Raises:
-        ValueError: as :func:`morse_plan`; or for fewer than one call of Dot.
+        ValueError: as :func:`paper_plan`; or for fewer than one call of Dot.
     """
     _check(budget, ratio)
     if dots < 1:
         raise ValueError(f"dots, the calls of Dot after each of Dash's, are at least 1, not {dots}")
-    calls: list[bool] = []
-    spent = 0.0
-    while spent <= budget + 1e-9:
-        calls.append(len(calls) % (dots + 1) == 0)
-        spent = sum(calls) + (len(calls) - sum(calls)) / ratio
-    return Plan(tuple(calls[:-1]), ratio)
+    letters = ""
+    while True:
+        longer = letters + (DOT if len(letters) % (dots + 1) else DASH)
+        if longer.count(DASH) + longer.count(DOT) / ratio > budget + 1e-9:
+            return with_ratio(letters, ratio)
+        letters = longer
 
 
-POLICIES: dict[str, Callable[..., Plan]] = {"paper": morse_plan, "endpoint": endpoint_plan, "fixed": fixed_plan}
-"""Name in the configuration -> function of (budget, ratio, its settings); one more, ``auto``, searches (:mod:`morse.sampling.plan_search`)."""
+POLICIES: dict[str, Callable[..., Plan]] = {"paper": paper_plan, "endpoint": endpoint_plan, "fixed": fixed_plan}
+"""Policy in the configuration -> function of (budget, ratio, its settings).
+One more, ``auto``, searches for a plan (:mod:`morse.sampling.plan_search`)."""
+
+
+def policy_plan(budget: int, ratio: float, settings: Mapping[str, Any]) -> Plan:
+    """The plan of Dash and Dot by the policy that ``settings`` names.
+
+    Args:
+        settings: ``policy``, a name of :data:`POLICIES`, and the policy's own settings under its
+            name.
+
+    Raises:
+        ValueError: as the policy does; one line, for a policy that is unknown or searches.
+    """
+    if settings["policy"] not in POLICIES:
+        hint = "a policy that searches needs the plan that it chose, as the workflow makes it"
+        raise ValueError(f"{unknown('policy of plans', settings['policy'], POLICIES)}; {hint}")
+    return POLICIES[settings["policy"]](budget, ratio, **settings[settings["policy"]])
 
 
 def _check(budget: int, ratio: float) -> None:
-    if budget < MIN_MORSE_BUDGET:
-        needs = f"one call of Dash and one LSD of Dot's make {MIN_MORSE_BUDGET}"
+    if budget < MIN_BUDGET_WITH_DOT:
+        needs = f"one call of Dash and one LSD of Dot's make {MIN_BUDGET_WITH_DOT}"
         raise ValueError(f"a budget of {budget} LSD is too small for Morse: {needs}")
     if not 1.0 < ratio < math.inf:
         raise ValueError(f"the ratio N is {ratio:g}, not a finite number above 1: Dot must be faster than Dash")

@@ -1,1 +1,1 @@
-"""How good images are: features, their statistics, distances."""
+"""Quality of images: features, their statistics, distances."""

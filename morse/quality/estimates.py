@@ -18,24 +18,34 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Jackknife(Estimate):
-    """An estimate with the values without each of the G groups of images, which its standard error comes from."""
+    """An estimate whose standard error is from a jackknife.
+
+    Attributes:
+        without_groups: the G values without each of the G groups of images.
+    """
 
     without_groups: tuple[float, ...]
 
 
 def jackknife_error(*without: np.ndarray) -> float:
-    """The standard error of :func:`frechet_with_error`'s formula from the values without each group; of several independent sets of
-    groups, an array each, the root of their summed squares."""
+    """The standard error of a jackknife (:func:`morse.quality.frechet.frechet_with_error`).
+
+    Args:
+        without: the values without each group, an array for each independent set of groups. The
+            squared errors of several sets are added.
+    """
     return float(np.sqrt(sum((len(v) - 1) / len(v) * np.square(v - v.mean()).sum() for v in without)))
 
 
 def interval_over_seeds(values: Sequence[float]) -> tuple[float, float]:
-    """Student's 95 % interval, mean -+ t s / sqrt(R), of the mean of a metric over R runs of other seeds.
+    """Student's 95 % interval for the mean of a metric over R runs of different seeds.
+
+    It is mean -+ t s / sqrt(R).
 
     Raises:
         ValueError: for fewer than two values, or values that are not finite.
     """
-    from scipy.special import stdtrit  # here, as jobs of features only need not load it
+    from scipy.special import stdtrit  # here: jobs that only make features need not load it
 
     if len(values) < 2 or not np.isfinite(values).all():
         raise ValueError(f"an interval over seeds needs two finite values or more, not {list(values)}")

@@ -1,8 +1,11 @@
-"""The features of a run's or a data set's images as a file, for metrics that need more of them than their sums."""
+"""Features of the images of a run or data set, as a file.
+
+Some metrics need the features themselves, not only their sums.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +21,7 @@ class Features:
 
     Attributes:
         extractor, data: identities as in :class:`morse.quality.statistics.Statistics`.
-        first: the first image's number.
+        first: index of the first image.
         values: (n, D) float32.
     """
 
@@ -29,11 +32,14 @@ class Features:
 
     def save(self, path: Path) -> None:
         """Writes an .npz file, whole or not at all."""
-        write_npz(path, extractor=self.extractor, data=self.data, first=self.first, values=self.values.astype(np.float32))
+        write_npz(
+            path, extractor=self.extractor, data=self.data, first=self.first, values=self.values.astype(np.float32)
+        )
 
     @classmethod
     def load(cls, path: Path | str) -> Features:
-        """What :meth:`save` wrote. Raises DamagedFile, one line, for a file that is missing or unreadable."""
+        """Reads the file of :meth:`save`. Raises DamagedFile, one line, if it is missing or
+        unreadable."""
         with open_npz(path, "file of features", "delete it and make it again with its rule") as file:
             values = file["values"]
             if values.ndim != 2:
@@ -41,11 +47,19 @@ class Features:
             return cls(str(file["extractor"]), str(file["data"]), int(file["first"]), values)
 
 
+def read_features(paths: Iterable[Path | str]) -> Features:
+    """The features of all images of some files, in order.
+
+    Raises DamagedFile as :meth:`Features.load` does, and ValueError as :func:`joined` does.
+    """
+    return joined([Features.load(path) for path in paths])
+
+
 def joined(parts: Sequence[Features]) -> Features:
-    """The features of all images in order.
+    """The features of all images, in order, from parts in any order.
 
     Raises:
-        ValueError: if the parts are of unlike extractors or data, or images are missing or stand twice.
+        ValueError: if the parts differ in extractor or data, or images are missing or appear twice.
     """
     parts = sorted(parts, key=lambda part: part.first)
     for part in parts:
@@ -53,12 +67,19 @@ def joined(parts: Sequence[Features]) -> Features:
             other = f"{parts[0].data} by {parts[0].extractor}"
             raise ValueError(f"features of {part.data} by {part.extractor} and of {other} do not go together")
     if (gap := first_gap((part.first, len(part.values)) for part in parts)) is not None:
-        raise ValueError(f"the features of image {gap} of {parts[0].data} are missing or stand twice; delete its files and run again")
+        raise ValueError(
+            f"the features of image {gap} of {parts[0].data} are missing or appear twice; "
+            "delete its files and run again"
+        )
     return Features(parts[0].extractor, parts[0].data, 0, np.concatenate([part.values for part in parts]))
 
 
 def comparable(features: np.ndarray, reference: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
-    """Both in float64, once they are found to be (n, D) and (m, D), finite, with ``least`` points or more."""
+    """Two sets of features in float64, once they are checked.
+
+    They must be (n, D) and (m, D), finite, with ``least`` points or more. Raises ValueError
+    otherwise.
+    """
     x, y = np.asarray(features, np.float64), np.asarray(reference, np.float64)
     if x.ndim != 2 or x.shape[1:] != y.shape[1:]:
         raise ValueError(f"features are (n, D) and (m, D) with one D, not {x.shape} and {y.shape}")
@@ -66,13 +87,16 @@ def comparable(features: np.ndarray, reference: np.ndarray, least: int) -> tuple
         if len(values) < least:
             raise ValueError(f"there are {len(values)} {name} points; this metric needs {least} or more")
         if not np.isfinite(values).all():
-            raise ValueError(f"the {name} features of image {int(np.argmin(np.isfinite(values).all(1)))} are not finite")
+            raise ValueError(
+                f"the {name} features of image {int(np.argmin(np.isfinite(values).all(1)))} are not finite"
+            )
     return x, y
 
 
 def blocks(n: int) -> Iterator[slice]:
+    """Slices of :data:`BLOCK` points that cover n."""
     return (slice(start, start + BLOCK) for start in range(0, n, BLOCK))
 
 
 BLOCK = 2048
-"""Points to a side of the blocks in which pairs are worked through: 32 MB of float64 each."""
+"""Points to a side of the blocks in which pairs are computed: 32 MB of float64 each."""

@@ -1,105 +1,186 @@
-"""What a record holds beside its Fréchet distance: names of the configuration -> the metrics of :mod:`morse.quality.kid`."""
+"""The registry of metrics of a run's features: their functions, and their columns in the tables.
+
+The Fréchet distance of a task's first extractor is the quality that speedups are read off. Beside
+it are its distances by further extractors, and the metrics that the configuration names. A new
+metric is an entry in :data:`METRICS`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from morse.quality.estimates import Estimate, Jackknife
-from morse.quality.extractors import LABELS
 from morse.quality.features import Features
 from morse.quality.frechet import frechet_infinity, frechet_with_error, images_for_infinity
 from morse.quality.kid import kid
 from morse.quality.precision_recall import density_coverage, precision_recall
-from morse.quality.statistics import GROUPS, Statistics
+from morse.quality.statistics import Statistics
+from morse.registry import require_known
 
 SPLITS_SEED = 0
-"""Of the parts that FID-infinity cuts the images into: the same for all runs, so that runs from one noise stay paired."""
+"""Seed of the parts that FID-infinity splits images into.
 
-Found = dict[str, Estimate | float]
-"""Column of the tables -> the value with its standard error, or alone where one run gives none."""
+It is the same for all runs, so that runs from the same noise stay paired.
+"""
+
+Values = Mapping[str, Estimate | float]
+"""Column of the tables -> the value with its standard error, or alone if one run gives no error."""
 Described = dict[str, dict[str, Any]]
-"""Column of the tables -> what a file says of it."""
+"""Column of the tables -> what a record says of its value (:func:`measure`)."""
 
 
-def _kid(features: np.ndarray, reference: np.ndarray, sums: Statistics) -> Found:
-    return {"kid": kid(features, reference)}
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Attributes:
+        caption: the name of its distance; ``{extractor}`` becomes the caption of the extractor's
+            card.
+        columns: of the tables, without those of standard errors.
+        errors: the columns that have a standard error.
+        function: (generated features, reference features, reference statistics, groups of the
+            jackknife) -> values.
+        distance: whether it is a distance, in a single column, so that speedups can be read off it.
+        least_images: (dimension of the features, groups) -> the fewest images that it needs.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    errors: tuple[str, ...]
+    function: Callable[[Features, Features | None, Statistics, int], Values]
+    distance: bool = False
+    least_images: Callable[[int, int], int] = lambda dim, groups: groups
 
 
-def _frechet_infinity(features: np.ndarray, reference: np.ndarray, sums: Statistics) -> Found:
-    return {"frechet_infinity": frechet_infinity(features, sums.mean, sums.covariance, SPLITS_SEED)}
-
-
-def _precision_recall(features: np.ndarray, reference: np.ndarray, sums: Statistics) -> Found:
-    return precision_recall(features, reference)._asdict()
-
-
-def _density_coverage(features: np.ndarray, reference: np.ndarray, sums: Statistics) -> Found:
-    return density_coverage(features, reference)._asdict()
-
-
-METRICS: dict[str, Callable[[np.ndarray, np.ndarray, Statistics], Found]] = {
-    "kid": _kid,
-    "frechet_infinity": _frechet_infinity,
-    "precision_recall": _precision_recall,
-    "density_coverage": _density_coverage,
-}
-"""Name -> (features (n, D), the reference's (m, D), its sums) -> what it finds."""
-
-SECOND_OPINION = "second_opinion"
-"""The name of the metric that features of another extractor give (:func:`second_opinion`)."""
-
-
-def least_images(name: str, dim: int) -> int:
-    """How many images the metric of this name needs with features of ``dim`` dimensions, beside two in each group."""
-    return {"frechet_infinity": images_for_infinity(dim), SECOND_OPINION: 0}.get(name, GROUPS)
-
-
-def secondary_metrics(names: Iterable[str], generated: Features, reference: Features, sums: Statistics) -> Described:
-    """The metrics of these names but ``SECOND_OPINION``: column -> what :func:`_described` says of its value.
+def frechet_of(generated: Features, sums: Statistics, groups: int) -> Jackknife:
+    """The Fréchet distance of a run's features to a reference, with the error of a jackknife.
 
     Args:
-        generated, reference: features of a run and of the data set.
-        sums: the statistics of the same data set.
+        sums: the statistics of the reference.
+        groups: of the jackknife.
 
     Raises:
-        ValueError: if the three are not by one extractor, or the reference's not of one data set.
+        ValueError: if the two have different extractors.
+    """
+    statistics = Statistics.empty(
+        generated.extractor, generated.data, sums.image_shape, generated.values.shape[1], groups
+    )
+    statistics.add(generated.values, 0)
+    return frechet_with_error(statistics, sums)
+
+
+FRECHET = "frechet"
+"""The metric that is always computed."""
+
+METRICS: dict[str, Metric] = {
+    FRECHET: Metric(
+        caption="{extractor}",
+        columns=(FRECHET,),
+        errors=(FRECHET,),
+        function=lambda x, y, sums, groups: {FRECHET: frechet_of(x, sums, groups)},
+        distance=True,
+        least_images=lambda dim, groups: 2 * groups,
+    ),
+    "kid": Metric(
+        caption="KID",
+        columns=("kid",),
+        errors=("kid",),
+        function=lambda x, y, sums, groups: {"kid": kid(x.values, y.values, groups)},
+        distance=True,
+    ),
+    "frechet_infinity": Metric(
+        caption="{extractor}, infinitely many images",
+        columns=("frechet_infinity",),
+        errors=("frechet_infinity",),
+        function=lambda x, y, sums, groups: {
+            "frechet_infinity": frechet_infinity(x.values, sums.mean, sums.covariance, SPLITS_SEED, groups)
+        },
+        distance=True,
+        least_images=images_for_infinity,
+    ),
+    "precision_recall": Metric(
+        caption="precision and recall",
+        columns=("precision", "recall"),
+        errors=("precision",),
+        function=lambda x, y, sums, groups: precision_recall(x.values, y.values)._asdict(),
+        least_images=lambda dim, groups: max(groups, 4),
+    ),
+    "density_coverage": Metric(
+        caption="density and coverage",
+        columns=("density", "coverage"),
+        errors=("density",),
+        function=lambda x, y, sums, groups: density_coverage(x.values, y.values)._asdict(),
+        least_images=lambda dim, groups: max(groups, 6),
+    ),
+}
+"""Name in the configuration -> the metric."""
+
+COLUMNS = tuple(
+    name
+    for metric in METRICS.values()
+    if metric is not METRICS[FRECHET]
+    for column in metric.columns
+    for name in ((column, f"{column}_se") if column in metric.errors else (column,))
+)
+"""Columns of the tables for all metrics but the Fréchet distance, by a task's first extractor."""
+
+
+def named_metrics(names: Iterable[str], first: bool, images: int, dim: int, groups: int) -> list[str]:
+    """Names of the metrics that one extractor computes of a run, beside the record's quality.
+
+    By the task's first extractor they are the metrics that the configuration names. A further
+    extractor adds its Fréchet distance. Of the metrics in the configuration it has those that the
+    number of images allows.
+
+    Args:
+        names: those in the configuration.
+        first: whether the extractor is the task's first.
+        images: of a run.
+        dim: of the extractor's features.
+    """
+    return (
+        [*names] if first else [FRECHET, *(name for name in names if METRICS[name].least_images(dim, groups) <= images)]
+    )
+
+
+def require_metrics(names: Iterable[str]) -> None:
+    """Raises ValueError, one line, for an unknown metric or the one that is always computed.
+
+    The line has the nearest name.
+    """
+    require_known("metric in quality: metrics", names, [name for name in METRICS if name != FRECHET])
+
+
+def measure(names: Iterable[str], generated: Features, reference: Features, sums: Statistics, groups: int) -> Described:
+    """The named metrics: column -> ``value``, ``standard_error`` and ``without_groups``.
+
+    The last two are None if one run does not give them.
+
+    Args:
+        names: of :data:`METRICS`.
+        generated, reference: features of a run and of the data set.
+        sums: the statistics of the same data set.
+        groups: of the jackknife.
+
+    Raises:
+        ValueError: if the three differ in extractor, or the reference's two in data set.
     """
     identities = {generated.extractor, reference.extractor, sums.extractor}
     if len(identities) > 1 or reference.data != sums.data:
         raise ValueError(
-            f"features of {generated.data}, {reference.data} and statistics of {sums.data} do not go together; make them again"
+            f"features of {generated.data}, {reference.data} and statistics of {sums.data} do not go together; "
+            "make them again"
         )
-    made: Described = {}
+    values: dict[str, Estimate | float] = {}
     for name in names:
-        if name != SECOND_OPINION:
-            for column, found in METRICS[name](generated.values, reference.values, sums).items():
-                made[column] = _described(found)
-    return made
+        values |= METRICS[name].function(generated, reference, sums, groups)
+    return {column: _described(value) for column, value in values.items()}
 
 
-def second_opinion(generated: Features, reference: Statistics, groups: int) -> Described:
-    """The Fréchet distance on the features of another extractor than the one that counts, with its label.
-
-    Args:
-        generated: that extractor's features of a run.
-        reference: its statistics of the data set.
-        groups: of the jackknife.
-
-    Raises:
-        ValueError: if the two are not by one extractor.
-    """
-    statistics = Statistics.empty(generated.extractor, generated.data, reference.image_shape, generated.values.shape[1], groups)
-    statistics.add(generated.values, 0)
-    identity = {"label": LABELS[generated.extractor.split("/")[0]], "extractor": generated.extractor, "reference": reference.data}
-    return {SECOND_OPINION: _described(frechet_with_error(statistics, reference)) | identity}
-
-
-def _described(found: Estimate | float) -> dict[str, Any]:
-    """``value`` and ``standard_error``, and ``without_groups`` of images; None where one run gives none."""
-    if not isinstance(found, Estimate):
-        return {"value": found, "standard_error": None, "without_groups": None}
-    without = list(found.without_groups) if isinstance(found, Jackknife) else None
-    return {"value": found.value, "standard_error": found.standard_error, "without_groups": without}
+def _described(value: Estimate | float) -> dict[str, Any]:
+    if not isinstance(value, Estimate):
+        return {"value": value, "standard_error": None, "without_groups": None}
+    without = list(value.without_groups) if isinstance(value, Jackknife) else None
+    return {"value": value.value, "standard_error": value.standard_error, "without_groups": without}

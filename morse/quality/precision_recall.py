@@ -1,4 +1,17 @@
-"""Precision and recall, density and coverage: how much of two sets of features overlaps."""
+"""Precision and recall, density and coverage: how much two sets of features overlap.
+
+If the reference is held fixed, precision and density are means of one term per generated image. The
+spread of the terms gives their error.
+
+Recall and coverage have no error from one run, only from the spread over runs
+(:func:`morse.quality.estimates.interval_over_seeds`). Their jackknife is wrong by a factor that
+stays. A point acts only on its few neighbours, however many points there are, so these values do
+not become linear in the points. (The bootstrap also fails for matching by neighbours; Abadie and
+Imbens 2008.) The jackknife is too wide (Efron and Stein 1981). It was tried for Gaussians of D = 2
+to 32, with n = 400 and 1200. It gave 1.3 to 2.0 times the spread over runs for recall, and 1.25 to
+1.8 times for coverage. The spread between disjoint parts of a run gave 0.5 to 1.1 times for
+coverage.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +24,20 @@ from morse.quality.features import blocks, comparable
 
 
 class PrecisionRecall(NamedTuple):
-    """Improved precision, with its error for this reference, and recall, whose error only other seeds can tell."""
+    """Improved precision and recall.
+
+    Precision has its error for this reference. Only runs of other seeds tell the error of recall.
+    """
 
     precision: Estimate
     recall: float
 
 
 class DensityCoverage(NamedTuple):
-    """Density, with its error for this reference, and coverage, whose error only other seeds can tell."""
+    """Density and coverage.
+
+    Density has its error for this reference. Only runs of other seeds tell the error of coverage.
+    """
 
     density: Estimate
     coverage: float
@@ -27,10 +46,13 @@ class DensityCoverage(NamedTuple):
 def precision_recall(features: np.ndarray, reference: np.ndarray, k: int = 3) -> PrecisionRecall:
     """Improved precision and recall (Kynkäänniemi et al. 2019, arXiv 1904.06991).
 
-    The manifold of a set is the union of the closed balls around its points, each out to the point's k-th nearest other point.
-    Precision is the share of generated points in the reference's manifold, recall that of reference points in the generated's.
-    Both depend on n and m: compare equal counts only. Precision's error is the binomial one with two successes and two
-    failures added (Agresti and Coull 1998): for 99 % inside and n = 100, 95 % intervals without these cover 64 %.
+    The manifold of a set is the union of closed balls around its points. Each ball reaches to the
+    point's k-th nearest other point. Precision is the fraction of generated points in the
+    reference's manifold. Recall is the fraction of reference points in the generated manifold. Both
+    depend on n and m: compare equal counts only.
+
+    Precision's error is binomial, with two successes and two failures added (Agresti and Coull
+    1998). Without these, 95 % intervals cover only 64 % for 99 % inside and n = 100.
 
     Args:
         features, reference: (n, D) and (m, D).
@@ -46,14 +68,15 @@ def precision_recall(features: np.ndarray, reference: np.ndarray, k: int = 3) ->
 
 
 def density_coverage(features: np.ndarray, reference: np.ndarray, k: int = 5) -> DensityCoverage:
-    """Density and coverage (Naeem et al. 2020, arXiv 2002.09797), on the balls of :func:`precision_recall`.
+    """Density and coverage (Naeem et al. 2020, arXiv 2002.09797).
 
-    Density is the mean number of reference balls that a generated point is in, over k: 1 in expectation for equal distributions,
-    and not bounded by 1. Coverage is the share of reference balls with a generated point in them: for equal distributions
-    1 - (m-1)...(m-k) / ((n+m-1)...(n+m-k)) in expectation.
+    The balls are those of :func:`precision_recall`. Density is the mean number of reference balls
+    that a generated point is in, over k. Its expectation for equal distributions is 1; it is not
+    bounded by 1. Coverage is the fraction of reference balls that contain a generated point. Its
+    expectation for equal distributions is 1 - (m-1)...(m-k) / ((n+m-1)...(n+m-k)).
 
     Raises:
-        ValueError: as :func:`precision_recall`, whose arguments these are.
+        ValueError: as :func:`precision_recall`, which has the same arguments.
     """
     x, y = comparable(features, reference, k + 1)
     points_in_ball, balls_of_point = _balls(y, x, k)
@@ -80,7 +103,7 @@ def _balls(centres: np.ndarray, points: np.ndarray, k: int) -> tuple[np.ndarray,
             nearest = np.partition(np.hstack([nearest, squared]), k - 1, 1)[:, :k]
         radii = nearest[:, -1:]
         for j in blocks(len(points)):
-            # Shrunk by what rounding may do, so that a point on a sphere is inside whatever the blocks are.
+            # Shrunk by more than rounding, so that a point on a sphere is inside for any blocks.
             inside = _squared_distances(centres[i], points[j], shrink=1e-12) <= radii
             in_ball[i] += inside.sum(1)
             of_point[j] += inside.sum(0)

@@ -1,12 +1,15 @@
-r"""Streamed statistics of features: all that a Fréchet distance and its standard error need of the images.
+r"""Streamed statistics of features: all that a Fréchet distance and its standard error need.
 
 Image i of a run belongs to group g = i mod G. Each group keeps, in float64,
 
-.. math:: n_g, \qquad s_g = \sum_i x_i \in \mathbb{R}^D, \qquad S_g = \sum_i x_i x_i^\top \in \mathbb{R}^{D \times D},
+.. math::
+    n_g, \qquad s_g = \sum_i x_i \in \mathbb{R}^D, \qquad
+    S_g = \sum_i x_i x_i^\top \in \mathbb{R}^{D \times D}.
 
-so that batches and shards merge by addition in any order, and leaving one group out costs a subtraction (the jackknife of
-:mod:`morse.quality.frechet`). The covariance is (S - s s^T / n) / (n - 1), numpy.cov's; it loses the digits by which the squared
-mean exceeds the variance, which is nothing for the features of networks (a factor of 10^3 leaves 13 digits).
+Batches and shards are merged by addition, in any order. A group is left out by subtraction (the
+jackknife of :mod:`morse.quality.frechet`). The covariance is (S - s s^T / n) / (n - 1), as
+numpy.cov's. Cancellation costs log10(mean^2 / variance) digits. For features of networks, with a
+factor of 10^3, 13 of 16 remain.
 """
 
 from __future__ import annotations
@@ -23,17 +26,20 @@ GROUPS = 20
 
 @dataclass
 class Statistics:
-    """Sums over the images of one run or of one data set, in G groups.
+    """Sums over the images of one run or one data set, in G groups.
 
-    They take G D^2 8 bytes: 0.7 MB for D = 64 and G = 20, but 670 MB for Inception's D = 2048, which should have G = 10 or
-    fewer; a reference, of which no group is ever left out, needs one group only. Where class labels are dealt to images in
-    turn (image i has class i mod K), G and K must have no common divisor, lest the groups be of unlike classes.
+    They take G D^2 8 bytes: 0.7 MB for D = 64 and G = 20, but 670 MB for Inception's D = 2048. For
+    the latter, G should be 10 or less. A reference needs one group only, as its groups are never
+    left out. If class labels are dealt to images in turn (image i has class i mod K), G and K must
+    have no common divisor. Otherwise the groups have different classes.
 
     Attributes:
         extractor: the extractor's identity.
-        data: what the images are: a data set's identity (data set, split, size), or the name of a run.
-        image_shape: (C, H, W) of the images. Statistics of unlike extractors or image shapes are never compared.
-        n: (G,) images.
+        data: what the images are: a data set's identity (data set, split, size), or the name of a
+            run.
+        image_shape: (C, H, W) of the images. Statistics that differ in extractor or image shape are
+            never compared.
+        n: (G,) numbers of images.
         sum: (G, D) sums of features.
         outer: (G, D, D) sums of outer products.
     """
@@ -46,8 +52,10 @@ class Statistics:
     outer: np.ndarray
 
     @classmethod
-    def empty(cls, extractor: str, data: str, image_shape: tuple[int, int, int], dim: int, groups: int = GROUPS) -> Statistics:
-        """Statistics of no images yet, of ``dim`` features in ``groups`` groups."""
+    def empty(
+        cls, extractor: str, data: str, image_shape: tuple[int, int, int], dim: int, groups: int = GROUPS
+    ) -> Statistics:
+        """Statistics without images yet, for ``dim`` features in ``groups`` groups."""
         sums = np.zeros(groups, np.int64), np.zeros((groups, dim)), np.zeros((groups, dim, dim))
         return cls(extractor, data, tuple(image_shape), *sums)
 
@@ -55,7 +63,7 @@ class Statistics:
         """Adds the images ``first_index``, ``first_index`` + 1, ... of the run.
 
         Args:
-            features: (B, D), of any B.
+            features: (B, D), for any B.
 
         Raises:
             ValueError: for another D, or features that are not finite.
@@ -77,11 +85,14 @@ class Statistics:
         """The statistics of both sets of images, which must be disjoint parts of the same run.
 
         Raises:
-            ValueError: if they are of another extractor, data, image shape, or number of groups or features.
+            ValueError: if they differ in extractor, data, image shape, or number of groups or
+                features.
         """
         self.require_alike(other, "extractor", "data", "image_shape")
         if self.sum.shape != other.sum.shape:
-            raise ValueError(f"statistics of (groups, features) {self.sum.shape} and {other.sum.shape} cannot be merged")
+            raise ValueError(
+                f"statistics of (groups, features) {self.sum.shape} and {other.sum.shape} cannot be merged"
+            )
         sums = self.n + other.n, self.sum + other.sum, self.outer + other.outer
         return Statistics(self.extractor, self.data, self.image_shape, *sums)
 
@@ -90,7 +101,10 @@ class Statistics:
         for name in names:
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
-                raise ValueError(f"statistics of {self.data} and of {other.data} differ in {name.replace('_', ' ')}: {mine}, {theirs}")
+                raise ValueError(
+                    f"statistics of {self.data} and of {other.data} differ in {name.replace('_', ' ')}: "
+                    f"{mine}, {theirs}"
+                )
 
     @property
     def count(self) -> int:
@@ -99,18 +113,26 @@ class Statistics:
 
     @property
     def mean(self) -> np.ndarray:
-        """(D,) mean over all groups. Raises ValueError without two images."""
+        """(D,) mean over all groups. Raises ValueError for fewer than two images."""
         return self._moments(self.n.sum(), self.sum.sum(0), self.outer.sum(0))[0]
 
     @property
     def covariance(self) -> np.ndarray:
-        """(D, D) unbiased covariance over all groups, as numpy.cov's. Raises ValueError without two images."""
+        """(D, D) unbiased covariance over all groups, as numpy.cov's.
+
+        Raises ValueError for fewer than two images.
+        """
         return self._moments(self.n.sum(), self.sum.sum(0), self.outer.sum(0))[1]
 
     def leave_out(self, group: int) -> tuple[np.ndarray, np.ndarray]:
-        """(mean (D,), covariance (D, D)) over all groups but one. Raises ValueError if fewer than two images remain."""
+        """(mean (D,), covariance (D, D)) over all groups but one.
+
+        Raises ValueError if fewer than two images remain.
+        """
         kept = np.arange(len(self.n)) != group
-        return self._moments(self.n.sum(where=kept), self.sum.sum(0) - self.sum[group], self.outer.sum(0) - self.outer[group])
+        return self._moments(
+            self.n.sum(where=kept), self.sum.sum(0) - self.sum[group], self.outer.sum(0) - self.outer[group]
+        )
 
     def _moments(self, n: np.integer, total: np.ndarray, outer: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if n < 2:
@@ -125,10 +147,11 @@ class Statistics:
 
     @classmethod
     def load(cls, path: Path | str, expected_sha256: str | None = None) -> Statistics:
-        """What :meth:`save` wrote.
+        """Reads the file of :meth:`save`.
 
         Raises:
-            DamagedFile: for a file that is missing, altered, unreadable or not of statistics; one line that names the mend.
+            DamagedFile: one line with the remedy, for a file that is missing, altered, unreadable
+                or not of statistics.
         """
         with open_npz(path, "file of statistics", "delete it and make it again with its rule", expected_sha256) as file:
             words = str(file["extractor"]), str(file["data"]), tuple(file["image_shape"].tolist())

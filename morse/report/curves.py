@@ -1,4 +1,8 @@
-"""Tables in, figures out: one style, Okabe and Ito's colours that the colour-blind can tell apart, no global state of pyplot."""
+"""Figures of the tables: curves of quality against cost, and speedups against budget.
+
+They have one style, with Okabe and Ito's colours, which the colour-blind can tell apart. No global
+state of pyplot is used.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,24 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from morse.report.style import METHODS, STYLE, Z95, plain_log_ticks
-from morse.results.runs import CURVE, average_seeds
+from morse.methods import METHODS, Method
+from morse.report.style import STYLE, Z95, plain_log_ticks
+from morse.results.runs import CLOCKS, CURVE, average_seeds
 from morse.results.summary import BEFORE_SATURATION, speedup_summary
 
-CLOCKS = {
-    "lsd": {"suffix": "", "label": "time budget (LSD: latencies of a Dash step)", "name": "LSD", "color": "#009E73", "shift": 0.97},
-    "seconds_per_image": {
-        "suffix": "_wall", "label": "wall-clock per image (s)", "name": "wall-clock", "color": "#CC79A7", "shift": 1.03,
-    },
-}  # fmt: skip
+LOOK = {
+    "lsd": {"label": "time budget (LSD: latencies of a Dash step)", "name": "LSD", "color": "#009E73", "shift": 0.97},
+    "seconds_per_image": {"label": "wall-clock per image (s)", "name": "wall-clock", "color": "#CC79A7", "shift": 1.03},
+}
+"""Clock of :data:`morse.results.runs.CLOCKS` -> its look. Shifts keep intervals at one budget
+apart."""
 
 
 def _panels(curves: Sequence[tuple], title: str | None) -> tuple[Figure, list[Axes]]:
-    """A figure with a log-log panel for each (model, task, sampler, scale), up to three beside each other, headed with these."""
+    """A figure with a log-log panel for each (model, task, sampler, scale), named in its heading.
+
+    Up to three panels are beside each other.
+    """
     if not curves:
         raise ValueError("the table holds no points to draw")
     columns = min(3, len(curves))
@@ -38,7 +46,10 @@ def _panels(curves: Sequence[tuple], title: str | None) -> tuple[Figure, list[Ax
 
 
 def _speedup_text(summaries: pd.DataFrame, suffix: str) -> str:
-    """The panel's mean in words, with what it leaves out; where the baseline is flat at its end, without that end too."""
+    """The text of a panel: the mean speedup, and how many points it leaves out.
+
+    If the baseline's curve is flat at its end, also the mean without that end.
+    """
     everything, falling = (summaries[summaries["band"] == band].iloc[0] for band in ("all", BEFORE_SATURATION))
     points, excluded = everything[f"points{suffix}"], everything[f"excluded{suffix}"]
     if not points:
@@ -54,78 +65,110 @@ def _mean(summary: pd.Series, suffix: str) -> str:
     return f"{'≥ ' if summary[f'lower_bound{suffix}'] else ''}{summary[f'geometric_mean{suffix}']:.2f}×"
 
 
-def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd", title: str | None = None) -> Figure:
-    """Quality against cost, log-log: a panel for each (model, task, sampler), baseline and Morse with 95 % intervals.
+def _method_text(summaries: pd.DataFrame, suffix: str) -> str:
+    """A panel's text: the mean of each method, with its name if there are several."""
+    methods = [(name, rows) for name, rows in summaries.groupby("method", sort=False)]
+    parts = [
+        (f"{METHODS[name].caption}: " if len(methods) > 1 else "") + _speedup_text(rows, suffix)
+        for name, rows in methods
+    ]
+    return "\n".join(parts)
 
-    Each panel states its geometric-mean speedup at equal quality on that clock (:func:`morse.results.summary.speedup_summary`).
+
+def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd", title: str | None = None) -> Figure:
+    """Quality against cost, log-log, with 95 % intervals.
+
+    There is a panel for each (model, task, sampler), and in it a curve for each method. Each panel
+    states the geometric-mean speedups at equal quality on that clock
+    (:func:`morse.results.summary.speedup_summary`).
 
     Args:
         runs: the table of :func:`morse.results.runs.runs_table`.
         speedups: the table of :func:`morse.results.speedup.speedup_table` of these runs.
-        clock: the cost, "lsd" or "seconds_per_image".
+        clock: the cost, a name of :data:`morse.results.runs.CLOCKS`.
         title: heading of the figure.
     """
-    suffix = CLOCKS[clock]["suffix"]
     summaries = speedup_summary(speedups)
     groups = list(average_seeds(runs).groupby([*CURVE, "scale"]))
+    present = {*runs["method"]}
     with matplotlib.rc_context(STYLE):
         figure, panels = _panels([key for key, _ in groups], title)
         for axes, (key, points) in zip(panels, groups, strict=True):
-            for method, style in METHODS.items():
-                curve = points[points["method"] == method].sort_values(clock)
-                # An interval that is symmetric in log quality, as the speedup's draws are.
-                factor = np.exp(Z95 * curve["quality_se"] / curve["quality"])
-                error = [curve["quality"] * (1 - 1 / factor), curve["quality"] * (factor - 1)]
-                label = {"baseline": "baseline (Dash only)", "morse": "Morse (Dash + Dot)"}[method]
-                axes.errorbar(curve[clock], curve["quality"], error, label=label, markersize=4, linewidth=1.2, capsize=2, **style)
-            axes.set_xlabel(CLOCKS[clock]["label"])
+            for name, method in METHODS.items():
+                if name in present:
+                    _draw_curve(axes, points[points["method"] == name].sort_values(clock), clock, method)
+            axes.set_xlabel(LOOK[clock]["label"])
             axes.set_ylabel(points["metric"].iloc[0])
             low, high = np.log(axes.get_ylim())
             axes.set_ylim(top=np.exp(high + 0.28 * (high - low)))  # room for the text above the curves
             for which in "xy":
                 plain_log_ticks(axes, which)
-            mean = summaries[(summaries[CURVE] == list(key[:3])).all(axis=1)] if len(summaries) else summaries
-            if len(mean):
-                text = axes.text(0.97, 0.96, _speedup_text(mean, suffix), transform=axes.transAxes, ha="right", va="top")
+            means = summaries[(summaries[CURVE] == list(key[:3])).all(axis=1)] if len(summaries) else summaries
+            if len(means):
+                text = axes.text(
+                    0.97, 0.96, _method_text(means, CLOCKS[clock]), transform=axes.transAxes, ha="right", va="top"
+                )
                 text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(3, len(present)))
     return figure
 
 
-def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> Figure:
-    """Speedup at equal quality against Morse's budget, with 95 % intervals: a panel for each (model, task, sampler).
+def _draw_curve(axes: Axes, curve: pd.DataFrame, clock: str, method: Method) -> None:
+    """One method's points. Intervals are symmetric in log quality, as the speedup's draws are."""
+    factor = np.exp(Z95 * curve["quality_se"] / curve["quality"])
+    error = [curve["quality"] * (1 - 1 / factor), curve["quality"] * (factor - 1)]
+    look = {"color": method.colour, "marker": method.marker, "linestyle": method.line}
+    axes.errorbar(
+        curve[clock], curve["quality"], error, label=method.caption, markersize=4, linewidth=1.2, capsize=2, **look
+    )
 
-    Both clocks in each panel, and what a perfect Dot would reach with these plans.
-    A triangle is a bound: upward where the true speedup is larger, downward where it is smaller.
+
+def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> Figure:
+    """Speedup at equal quality against budget, with 95 % intervals.
+
+    There is a panel for each (model, task, sampler, method). It has both clocks, and what a perfect
+    estimate at every call would reach with these plans. A triangle is a bound: upward if the true
+    speedup is larger, downward if it is smaller.
 
     Args:
         speedups: the table of :func:`morse.results.speedup.speedup_table`.
         title: heading of the figure.
     """
-    groups = list(speedups.groupby([*CURVE, "scale"]))
+    groups = list(speedups.groupby([*CURVE, "scale", "method"]))
+    several = speedups["method"].nunique() > 1
     with matplotlib.rc_context(STYLE):
-        figure, panels = _panels([key for key, _ in groups], title)
-        for axes, (_, points) in zip(panels, groups, strict=True):
+        figure, panels = _panels([key[:4] for key, _ in groups], title)
+        for axes, ((*_, name), points) in zip(panels, groups, strict=True):
+            if several:
+                axes.set_title(f"{METHODS[name].caption}\n{axes.get_title()}")
             for level, style in ((1.0, "-"), (1.5, ":")):
                 axes.axhline(level, color="0.4", linewidth=1, linestyle=style)
-            axes.plot(points["budget"], points["ceiling"], color="0.4", linewidth=1, linestyle="-.", label="perfect Dot")
-            for clock in CLOCKS.values():
-                suffix = clock["suffix"]
-                known = points[points[f"speedup{suffix}"].notna()]
-                budget = known["budget"] * clock["shift"]
-                axes.vlines(budget, known[f"speedup{suffix}_low"], known[f"speedup{suffix}_high"], color=clock["color"], linewidth=1.2)
-                bounds = known[f"censored{suffix}"]
-                measured = ~bounds.isin(["above", "below"])
-                # A line to a bound would read as a fall.
-                axes.plot(budget, known[f"speedup{suffix}"].where(measured), color=clock["color"], linewidth=0.8, alpha=0.6)
-                for marker, chosen in (("o", measured), ("^", bounds == "above"), ("v", bounds == "below")):
-                    axes.plot(budget[chosen], known.loc[chosen, f"speedup{suffix}"], marker, color=clock["color"], markersize=5)
-                axes.plot([], [], "-o", color=clock["color"], markersize=5, label=clock["name"])
+            axes.plot(
+                points["budget"], points["ceiling"], color="0.4", linewidth=1, linestyle="-.", label="perfect estimates"
+            )
+            for clock, suffix in CLOCKS.items():
+                _draw_speedups(axes, points[points[f"speedup{suffix}"].notna()], suffix, LOOK[clock])
             axes.plot([], [], "^", color="0.4", markersize=5, label="at least")
             axes.plot([], [], "v", color="0.4", markersize=5, label="at most")
-            axes.set_xlabel("nominal time budget of Morse (LSD)")
+            axes.set_xlabel("nominal time budget (LSD)")
             axes.set_ylabel("speedup at equal quality (×)")
             for which in "xy":
                 plain_log_ticks(axes, which)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
+
+
+def _draw_speedups(axes: Axes, points: pd.DataFrame, suffix: str, look: dict) -> None:
+    """One clock's speedups: a line through the measured ones, and bounds as triangles.
+
+    A line to a bound would read as a fall.
+    """
+    budget, bounds = points["budget"] * look["shift"], points[f"censored{suffix}"]
+    axes.vlines(
+        budget, points[f"speedup{suffix}_low"], points[f"speedup{suffix}_high"], color=look["color"], linewidth=1.2
+    )
+    measured = ~bounds.isin(["above", "below"])
+    axes.plot(budget, points[f"speedup{suffix}"].where(measured), color=look["color"], linewidth=0.8, alpha=0.6)
+    for marker, chosen in (("o", measured), ("^", bounds == "above"), ("v", bounds == "below")):
+        axes.plot(budget[chosen], points.loc[chosen, f"speedup{suffix}"], marker, color=look["color"], markersize=5)
+    axes.plot([], [], "-o", color=look["color"], markersize=5, label=look["name"])

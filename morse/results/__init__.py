@@ -1,1 +1,1 @@
-"""Records of runs -> tables. A module bears the name of its CSV file."""
+"""Records of runs -> tables. A module has the name of its CSV file."""

@@ -1,8 +1,9 @@
-"""What is claimed of Morse (config/claims.yaml) against the tables of runs and of speedups: a verdict for each claim and cell.
+"""claims.csv: a verdict on each claim of config/claims.yaml, in each of its cells.
 
-A number is compared with a claim's only if its runs are of the paper's scale, with the claim's metric and number of images, at the
-budgets that it speaks of. All else is said in words: a mini twin's number stands in columns of its own, and nothing stands for a run
-that was not made.
+Verdicts come from the tables of runs and speedups. A number is compared with a claim's only if its
+runs are comparable. They must have the paper's scale, and the claim's metric, number of images and
+budgets. The table says in words why a number is not compared. A mini twin's number is in columns of
+its own. A run that was not made has no number.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ CLAIM_COLUMNS = [
 
 
 def read_claims(path: Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The claims of a file, each with its ``source`` in words.
+    """The claims of a file, each with its ``source`` in words and the ``method`` that it is about.
 
     Args:
         path: a file such as config/claims.yaml.
@@ -48,21 +49,24 @@ def read_claims(path: Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
     for place, claim in enumerate(content["claims"]):
         key = f"{path}: claims[{place}]"
         if claim["id"] in seen:
-            raise ValueError(f"{key}.id: {claim['id']!r} stands twice")
+            raise ValueError(f"{key}.id: {claim['id']!r} appears twice")
         seen.add(claim["id"])
         if {"check", "unmeasured"} <= claim.keys():
-            raise ValueError(f"{key}.unmeasured: stands beside check; keep one of the two")
+            raise ValueError(f"{key}.unmeasured: is beside check; keep one of the two")
         low, high = _range(claim)
         if low > high:
             raise ValueError(f"{key}.expected: low {low:g} is above high {high:g}")
         budgets = claim.get("check", {}).get("budgets")
         if budgets and budgets["first"] > budgets["last"]:
             raise ValueError(f"{key}.check.budgets: first {budgets['first']} is above last {budgets['last']}")
-    return [claim | {"source": "; ".join(content["sources"][mark] for mark in claim["marks"])} for claim in content["claims"]]
+    return [
+        claim | {"method": content["method"], "source": "; ".join(content["sources"][mark] for mark in claim["marks"])}
+        for claim in content["claims"]
+    ]
 
 
 def _range(claim: Mapping[str, Any]) -> tuple[float, float]:
-    """Lowest and highest number that the claim states, infinite where it states none."""
+    """The lowest and highest number that a claim states, infinite if it states none."""
     expected = claim.get("expected", {})
     return expected.get("low", expected.get("value", -np.inf)), expected.get("high", expected.get("value", np.inf))
 
@@ -74,21 +78,28 @@ def judge(
     latencies: pd.DataFrame | None = None,
     costs: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Verdicts on all claims: one row for each claim and cell, for each task of the twin where it alone was run.
+    """The verdicts on all claims: one row for each claim and cell.
+
+    If only the twin was run, there is one row for each of the twin's tasks. The verdicts are:
 
     * "reproduced": the number is in the claimed range, widened by the tolerance.
-    * "deviating": it is not. ``deviation`` is the relative distance from the range, below 0 where ours is smaller.
-    * "only in miniature": no comparable run of the paper's scale, but of the twin; its number is in ``twin``, never in ``ours``.
-    * "not run": neither; also where too few budgets were run, or ``ours`` is a bound that leaves the claim open (see ``note``).
+    * "deviating": it is not. ``deviation`` is the relative distance from the range, below 0 if ours
+      is smaller.
+    * "only in miniature": there is no comparable run of the paper's scale, but one of the twin. Its
+      number is in ``twin``, never in ``ours``.
+    * "not run": there is neither. The same holds if too few budgets were run, and there is no twin.
+      It also holds if ``ours`` is a bound that leaves the claim open (see ``note``).
 
     Args:
         claims: of :func:`read_claims`.
         runs: columns :data:`morse.results.runs.RUN_COLUMNS`.
         speedups: columns :data:`morse.results.speedup.SPEEDUP_COLUMNS`.
-        latencies, costs: the tables of :mod:`morse.results.costs`, for claims about Dot's size and training; None: these are not run.
+        latencies, costs: latency.csv and costs.csv (:mod:`morse.results.latency`,
+            :mod:`morse.results.costs`), for claims about Dot's size and training. None: these
+            claims are not run.
 
     Returns:
-        columns :data:`CLAIM_COLUMNS`, numbers NaN where there are none.
+        Columns :data:`CLAIM_COLUMNS`, numbers NaN if there are none.
     """
     runs = _with_models(runs, latencies, ["dot_own_parameters"])
     runs = _with_models(runs, costs, ["training_seconds", "trained_on"])
@@ -100,13 +111,18 @@ def judge(
 
 
 def _with_models(runs: pd.DataFrame, table: pd.DataFrame | None, columns: Sequence[str]) -> pd.DataFrame:
-    """The runs with what another table says of their models, the same in each of its rows; NaN where it says nothing."""
+    """The runs with columns that another table has for their models; NaN for models that it lacks.
+
+    In that table these columns are the same in all rows of a model.
+    """
     if table is None:
         return runs.assign(**dict.fromkeys(columns, np.nan))
     return runs.join(table.groupby("model")[list(columns)].first(), on="model")
 
 
-def _judge_cell(claim: Mapping[str, Any], cell: Mapping[str, Any], runs: pd.DataFrame, speedups: pd.DataFrame) -> list[dict[str, Any]]:
+def _judge_cell(
+    claim: Mapping[str, Any], cell: Mapping[str, Any], runs: pd.DataFrame, speedups: pd.DataFrame
+) -> list[dict[str, Any]]:
     low, high = _range(claim)
     row = {key: claim.get(key) for key in ("id", "claim", "source", "reading", "unit")}
     row |= {key: cell.get(key) for key in ("model", "task", "sampler")}
@@ -116,6 +132,7 @@ def _judge_cell(claim: Mapping[str, Any], cell: Mapping[str, Any], runs: pd.Data
         return [row | {"note": claim["unmeasured"]}]
     check = claim["check"]
     row["tolerance"] = check["tolerance"]
+    speedups = _select(speedups, {"method": claim["method"]})
     answer = _at_scale(cell, check, runs, speedups)
     row |= _compare(answer, low, high, check["tolerance"]) if isinstance(answer, Measured) else {"note": answer}
     if row["verdict"] != NOT_RUN or "ours" in row:
@@ -123,8 +140,10 @@ def _judge_cell(claim: Mapping[str, Any], cell: Mapping[str, Any], runs: pd.Data
     return _in_miniature(row, cell, check, runs, speedups) or [row]
 
 
-def _at_scale(cell: Mapping[str, Any], check: Mapping[str, Any], runs: pd.DataFrame, speedups: pd.DataFrame) -> Measured | str:
-    """Our number of the claim's cell, or in words why there is none."""
+def _at_scale(
+    cell: Mapping[str, Any], check: Mapping[str, Any], runs: pd.DataFrame, speedups: pd.DataFrame
+) -> Measured | str:
+    """Our number for the claim's cell, or the reason in words why there is none."""
     where = {key: cell[key] for key in ("model", "task", "sampler") if key in cell}
     found = _select(runs, where)
     if found.empty:
@@ -141,13 +160,14 @@ def _at_scale(cell: Mapping[str, Any], check: Mapping[str, Any], runs: pd.DataFr
 
 
 def _compare(measured: Measured, low: float, high: float, tolerance: float) -> dict[str, Any]:
-    """The columns that follow from a number of the claim's own kind."""
-    if measured.missing:  # an average over other budgets is another number, so it does not stand in ours
+    """The columns that follow from a number that is comparable with the claim's."""
+    if measured.missing:  # an average over other budgets is another number, and not in ``ours``
         return {"note": measured.missing}
     value = measured.value
     row = {"ours": value, "bound": measured.bound}
     deviation = value / low - 1.0 if value < low else value / high - 1.0 if value > high else 0.0
-    # All that the true number can be: a bound decides only where this lies within the range or apart from it.
+    # The true number is from least to most. A bound decides the verdict only if all of this is
+    # inside the range, or all outside.
     least = value if measured.bound in ("", ">=") else -np.inf
     most = value if measured.bound in ("", "<=") else np.inf
     low, high = low * (1.0 - tolerance), high * (1.0 + tolerance)
@@ -162,17 +182,28 @@ def _compare(measured: Measured, low: float, high: float, tolerance: float) -> d
 
 
 def _in_miniature(
-    row: Mapping[str, Any], cell: Mapping[str, Any], check: Mapping[str, Any], runs: pd.DataFrame, speedups: pd.DataFrame
+    row: Mapping[str, Any],
+    cell: Mapping[str, Any],
+    check: Mapping[str, Any],
+    runs: pd.DataFrame,
+    speedups: pd.DataFrame,
 ) -> list[dict[str, Any]]:
-    """The row with the twin's number, for each task that the twin was run on."""
-    twin = {"model": f"{cell['model']}{TWIN_SUFFIX}", "scale": MINI} | {key: cell[key] for key in ("sampler",) if key in cell}
+    """The row with the twin's number, once for each task that the twin was run on."""
+    twin = {"model": f"{cell['model']}{TWIN_SUFFIX}", "scale": MINI} | {
+        key: cell[key] for key in ("sampler",) if key in cell
+    }
     rows = []
     for task, found in _select(runs, twin).groupby("task"):
         measured = MEASURES[check["measure"]](found, _select(speedups, twin | {"task": task}), cell, check)
         if measured is not None:
             metric = f"{found['metric'].iloc[0]}, {found['images'].iloc[0]} images" if "metric" in check else ""
             what = ", ".join(part for part in (f"{twin['model']} on {task}", measured.budgets, metric) if part)
-            numbers = {"twin": measured.value, "twin_bound": measured.bound, "twin_model": twin["model"], "twin_task": task}
+            numbers = {
+                "twin": measured.value,
+                "twin_bound": measured.bound,
+                "twin_model": twin["model"],
+                "twin_task": task,
+            }
             rows.append({**row, **numbers, "verdict": MINIATURE, "note": f"{row['note']}; twin: {what}"})
     return rows
 

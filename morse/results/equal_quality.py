@@ -11,17 +11,30 @@ import pandas as pd
 
 @dataclass(frozen=True)
 class EqualQuality:
-    """The baseline's cost at a quality; ``censored`` is "above", "below" or empty (see :func:`equal_quality_cost`)."""
+    """The baseline's cost at a quality.
+
+    Attributes:
+        censored: "above", "below" or empty (see :func:`equal_quality_cost`).
+    """
 
     cost: float
     censored: str
 
 
 def invert(log_cost: np.ndarray, log_quality: np.ndarray, log_target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Log cost (P,), ascending; log quality (..., P); log target (...) -> log cost (...) and censoring (...) at the target."""
+    """The log cost at which curves reach a target quality, and its censoring.
+
+    Args:
+        log_cost: (P,), ascending.
+        log_quality: (..., P).
+        log_target: (...).
+
+    Returns:
+        Log cost (...) and censoring (...), as :func:`equal_quality_cost` defines them.
+    """
     best = np.minimum.accumulate(log_quality, axis=-1)
     reached = best <= log_target[..., None]
-    # Where nothing reaches the target, argmin finds the first of the points that hold the best quality.
+    # If no point reaches the target, argmin finds the first point of the best quality.
     after = np.where(reached.any(-1), reached.argmax(-1), best.argmin(-1))
     before = np.maximum(after - 1, 0)
     best = np.broadcast_to(best, reached.shape)
@@ -35,13 +48,16 @@ def invert(log_cost: np.ndarray, log_quality: np.ndarray, log_target: np.ndarray
 def equal_quality_cost(cost: Sequence[float], quality: Sequence[float], target: float) -> EqualQuality:
     """The cost at which the baseline's curve reaches the quality ``target`` (lower is better).
 
-    The curve is the running minimum of quality from small to large cost (the best quality to be had for at most that cost,
-    which settles what a curve that is not monotone means), linear between points in log cost and log quality. Outside of
-    the measured range the cost is the edge's and ``censored`` says so:
+    The curve is the running minimum of quality from small to large cost: the best quality to be had
+    for at most that cost. So curves that are not monotone are defined too. Between points it is
+    linear in log cost and log quality. Outside of the measured range the cost is the edge's, and
+    ``censored`` says so:
 
-    * "above": the target is better than every baseline point. The cost is that at which the best quality was first
-      reached, the smallest lower bound, so that more budgets at which nothing improves add nothing to it.
-    * "below": the target is worse than the cheapest baseline point. The cost is that point's, an upper bound.
+    * "above": the target is better than every baseline point. The cost is that at which the best
+      quality was first reached. This is the smallest lower bound, so more budgets without an
+      improvement do not change it.
+    * "below": the target is worse than the cheapest baseline point. The cost is that point's, an
+      upper bound.
 
     Args:
         cost: (P,) positive costs of the baseline's points, in any order and unit.
@@ -55,11 +71,12 @@ def equal_quality_cost(cost: Sequence[float], quality: Sequence[float], target: 
 
 
 def saturation(baseline: pd.DataFrame, tolerance: float) -> float:
-    """The budget from which on a baseline's curve is flat: the first whose quality is within ``tolerance`` of the curve's best.
+    """The budget from which on a baseline's curve is flat.
 
-    There its cost at some quality is decided by noise, and a speedup read off says nothing. Infinite where only the last point comes
-    so near: then the curve is still falling. Of a metric without bias whose best is not above zero, the points near it are those that are
-    not either.
+    It is the first whose quality is within ``tolerance`` of the curve's best. On the flat part,
+    noise decides at which cost a quality is reached. A speedup read off there says nothing.
+    Infinite if only the last point is within tolerance: the curve is still falling. For an unbiased
+    metric whose best value is <= 0, every point <= 0 counts as saturated.
 
     Args:
         baseline: one curve's points, with ``budget`` and ``quality``.

@@ -1,11 +1,15 @@
-r"""The jackknife of whole curves: how the errors of all points of a curve, baseline's and Morse's, hang together.
+r"""jackknife.csv: covariance of the points of a quality-cost curve, from a jackknife paired over
+runs.
 
-Image i of a seed starts from the same noise in every run, and its group g = i mod G is left out of all runs alike. So the distances
-without group g of two runs rise and fall together where the runs share their luck, and the jackknife's covariance of points p and q,
+Image i of a seed starts from the same noise in every run. Its group g = i mod G is left out of all
+runs alike. As far as two runs share their luck, their distances without group g vary together. The
+jackknife's covariance of points p and q,
 
-.. math:: C_{pq} = \frac{G - 1}{G} \sum_g (\theta_{pg} - \bar\theta_p)(\theta_{qg} - \bar\theta_q),
+.. math::
+    C_{pq} = \frac{G - 1}{G} \sum_g (\theta_{pg} - \bar\theta_p)(\theta_{qg} - \bar\theta_q),
 
-holds what pairing is worth. Differences and speedups are much better known than either quality. Seeds are independent of each other.
+includes this. Therefore differences and speedups are known much better than either quality. Seeds
+are independent of each other.
 """
 
 from __future__ import annotations
@@ -16,30 +20,34 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from morse.results.runs import NODE
+from morse.results.runs import RUN
 
-COLUMNS = [*NODE, "group", "quality"]
-POINT = ["method", "budget"]
+COLUMNS = [*RUN, "group", "quality"]
+METHOD_AND_BUDGET = ["method", "budget"]
+"""Columns that identify a point of one curve."""
 
 
 def jackknife_table(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """One row for each node and group: the quality without that group's images. Columns :data:`COLUMNS`.
+    """The quality without each group's images: one row for each run and group.
+
+    The columns are :data:`COLUMNS`.
 
     Args:
-        records: one JSON record per node.
+        records: one JSON record per run.
     """
     rows = [
-        [*(record["node"][key] for key in NODE), group, quality]
+        [*(record["run"][key] for key in RUN), group, quality]
         for record in records
         for group, quality in enumerate(record["quality"]["without_groups"])
     ]
-    return pd.DataFrame(rows, columns=COLUMNS).sort_values([*NODE, "group"], ignore_index=True)
+    return pd.DataFrame(rows, columns=COLUMNS).sort_values([*RUN, "group"], ignore_index=True)
 
 
 def degrees_of_freedom(factor: pd.DataFrame) -> float:
-    """Of the variances that :func:`error_factor` estimates: groups less one of each seed; infinite where they are the records' own.
+    """Degrees of freedom of the variances that :func:`error_factor` estimates.
 
-    Where points have unlike numbers of seeds, it is those of the point with the fewest, which any difference hangs on.
+    Each seed gives its groups less one. If points have different numbers of seeds, the point with
+    the fewest counts, as it limits any difference. Infinite if the errors are the records' own.
     """
     if factor.columns.nlevels == 1:
         return np.inf
@@ -49,25 +57,32 @@ def degrees_of_freedom(factor: pd.DataFrame) -> float:
 
 
 def error_factor(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None) -> pd.DataFrame:
-    """A matrix A, a row for each (method, budget) of one curve, for which A A^T is the covariance of the qualities averaged over seeds.
+    """A matrix A for which A A^T is the covariance of a curve's qualities, averaged over seeds.
+
+    It has a row for each (method, budget) of the curve.
 
     Args:
         runs: one curve's rows of :func:`morse.results.runs.runs_table`.
-        jackknife: rows of :func:`jackknife_table` that hold this curve's. None: the runs' own standard errors, as if runs of one seed
-            shared nothing.
+        jackknife: rows of :func:`jackknife_table` that include this curve's. None: the runs' own
+            standard errors, as if runs of one seed shared nothing.
 
     Raises:
         ValueError: if the jackknife lacks one of the runs.
     """
-    seeds = runs.groupby(POINT)["seed"].nunique()
+    seeds = runs.groupby(METHOD_AND_BUDGET)["seed"].nunique()
     if jackknife is None:
-        factor = runs.assign(error=runs["quality_se"], column=range(len(runs))).pivot(index=POINT, columns="column", values="error")
+        factor = runs.assign(error=runs["quality_se"], column=range(len(runs))).pivot(
+            index=METHOD_AND_BUDGET, columns="column", values="error"
+        )
     else:
-        without = runs[NODE].merge(jackknife, on=NODE, how="left", validate="one_to_many")
+        without = runs[RUN].merge(jackknife, on=RUN, how="left", validate="one_to_many")
         if (missing := without["quality"].isna()).any():
-            raise ValueError(f"the jackknife lacks the run {' '.join(map(str, without.loc[missing, NODE].iloc[0]))}; make its record anew")
-        groups = without.groupby(NODE)["quality"]
+            raise ValueError(
+                f"the jackknife lacks the run {' '.join(map(str, without.loc[missing, RUN].iloc[0]))}; "
+                "make its record again"
+            )
+        groups = without.groupby(RUN)["quality"]
         count = groups.transform("count")
         without["deviation"] = np.sqrt((count - 1) / count) * (without["quality"] - groups.transform("mean"))
-        factor = without.pivot(index=POINT, columns=["seed", "group"], values="deviation")
+        factor = without.pivot(index=METHOD_AND_BUDGET, columns=["seed", "group"], values="deviation")
     return factor.fillna(0.0).div(seeds, axis=0)

@@ -1,71 +1,222 @@
-"""The record of a node: what was run, what it cost, how good it is. The tables are made of records (:mod:`morse.results.runs`)."""
+"""The JSON records that tables and figures are made of: each is made and read here.
+
+=====================  ======================  ================================================
+file in results/       made of                 function
+=====================  ======================  ================================================
+records/RUN.json       shards and features     :func:`run_record`
+metrics/RUN/E.json     features, extractor E   :func:`metrics_record`
+latency/MODEL.json     measured calls          :func:`latency_record`
+explained/MODEL.json   Dot on held-out images  :func:`explained_record`, :func:`read_explained`
+dot/MODEL.json         a training              :func:`training_record`, :func:`read_training`
+=====================  ======================  ================================================
+
+Two more records are made and read in modules that come earlier in the order of imports. They are
+executions (:mod:`morse.runtime.execution`) and plans (:mod:`morse.sampling.plan_search`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import reduce
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from operator import add
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from morse.data.parts import first_gap
-from morse.quality.extractors import LABELS
-from morse.quality.frechet import frechet_with_error
+from morse.experiments.axes import AXES
+from morse.files import DamagedFile, read_json
+from morse.quality.features import Features
+from morse.quality.metrics import FRECHET, Described, frechet_of
 from morse.quality.statistics import Statistics
 from morse.sampling.shards import Shard
 
 
-def make_record(
-    node: Mapping[str, Any],
+def run_record(
+    run: Mapping[str, Any],
     scale: str,
     images: int,
-    ratio: float | None,
+    groups: int,
     shards: Sequence[Shard],
-    statistics: Sequence[Statistics],
+    features: Features,
     reference: Statistics,
+    extractor: tuple[str, str],
 ) -> dict[str, Any]:
-    """A node's record, of the provenance that its shards have.
+    """The record of a run: what was run, what it cost, how good it is.
+
+    Its provenance is that of its shards.
 
     Args:
-        node: model, task, sampler, method, budget, seed.
+        run: axis -> value.
         scale: "mini" or "paper".
-        images: how many the node must have.
-        ratio: N that the plan was made with; None for a baseline.
-        shards, statistics: all of the node's, in any order.
+        images: how many the run must have.
+        groups: of the jackknife for the quality's error.
+        shards: all of the run's, in any order.
+        features: of all the run's images, by the task's first extractor.
+        reference: the statistics of the data set by that extractor.
+        extractor: name and caption of that extractor.
 
     Raises:
-        ValueError: if the shards are not together the node's images, each once, made with the same calls.
+        ValueError: if the shards do not hold each image of the run once, or differ in calls,
+            device, execution or version of the library.
     """
     shards = sorted(shards, key=lambda shard: shard.first)
     if (gap := first_gap((shard.first, len(shard.images)) for shard in shards)) is not None:
-        raise ValueError(f"image {gap} of the run is missing or stands twice; delete its shards and run again")
-    count, merged = sum(len(shard.images) for shard in shards), reduce(add, statistics)
-    if count != images or merged.count != images:
-        raise ValueError(f"the run has {count} images and statistics of {merged.count}, not {images}; delete its shards and run again")
-    made_by = [(shard.plan, *(shard.provenance.get(key) for key in ("device", "execution", "code"))) for shard in shards]
+        raise ValueError(f"image {gap} of the run is missing or appears twice; delete its shards and run again")
+    count, with_features = sum(len(shard.images) for shard in shards), len(features.values)
+    if count != images or with_features != images:
+        raise ValueError(
+            f"the run has {count} images and features of {with_features}, not {images}; delete its shards and run again"
+        )
+    made_by = [
+        (shard.letters, shard.costs, *(shard.provenance.get(key) for key in ("device", "execution", "code")))
+        for shard in shards
+    ]
     if any(other != made_by[0] for other in made_by):
         fault = "unlike calls, devices, executions or versions of the library"
         raise ValueError(f"the shards of the run were made with {fault}; delete them and run again")
-    estimate = frechet_with_error(merged, reference)
-    extractor = merged.extractor.split("/")[0]
+    estimate = frechet_of(features, reference, groups)
     return {
-        "node": dict(node),
+        "run": {axis: run[axis] for axis in AXES},
         "scale": scale,
         "images": images,
         "images_sha256": sha256(b"".join(shard.images.tobytes() for shard in shards)).hexdigest(),
-        "plan": shards[0].plan,
-        "calls": {"dash": shards[0].plan.count("D"), "dot": shards[0].plan.count(".")},
-        "ratio": ratio,
+        "plan": shards[0].letters,
+        "costs": dict(shards[0].costs),
         "seconds": sum(shard.seconds for shard in shards),
         "memory": max((shard.memory for shard in shards if shard.memory), default=None),
         "provenance": dict(shards[0].provenance),
         "quality": {
-            "name": "frechet",
-            "label": LABELS[extractor],
-            "extractor": merged.extractor,
+            "name": FRECHET,
+            "label": extractor[1],
+            "extractor_name": extractor[0],
+            "extractor": features.extractor,
             "reference": reference.data,
             "value": estimate.value,
             "standard_error": estimate.standard_error,
             "without_groups": list(estimate.without_groups),
         },
     }
+
+
+def metrics_record(
+    extractor: str, caption: str, generated: Features, reference: Statistics, metrics: Described
+) -> dict[str, Any]:
+    """The record of a run's metrics by one extractor.
+
+    Args:
+        extractor, caption: name and caption of the extractor's card.
+        metrics: the result of :func:`morse.quality.metrics.measure`.
+    """
+    identity = {"extractor": generated.extractor, "reference": reference.data}
+    return {"extractor_name": extractor, "label": caption, **identity, "metrics": metrics}
+
+
+def read_records(runs: Iterable[Path | str], metrics: Iterable[Path | str]) -> list[dict[str, Any]]:
+    """The records of runs, each with its metrics under ``metrics``.
+
+    There, an extractor's name -> record of :func:`metrics_record`.
+
+    Args:
+        runs: files of :func:`run_record`.
+        metrics: files of :func:`metrics_record`. The folder of each is its run's path, as in
+            records/.
+
+    Raises:
+        DamagedFile: one line, for an unreadable file, one of another version of the library, a
+            second record of a run, or metrics of a run without a record.
+    """
+    records: dict[str, dict[str, Any]] = {}
+    for path in runs:
+        record = _of_this_version(path)
+        if (run := _run_path(record["run"])) in records:
+            raise DamagedFile(f"{path} is a second record of the run {run}; delete it and run again")
+        records[run] = record | {"metrics": {}}
+    for path in metrics:
+        measured = read_json(path)
+        if _path_of(path) not in records:
+            raise DamagedFile(f"{path} has metrics of a run without a record; delete it and run again")
+        records[_path_of(path)]["metrics"][measured["extractor_name"]] = measured
+    return list(records.values())
+
+
+def _of_this_version(path: Path | str) -> dict[str, Any]:
+    record = read_json(path)
+    if "run" not in record:
+        raise DamagedFile(
+            f"{path} is the record of another version of the library; delete the folder of results and run again"
+        )
+    return record
+
+
+def _run_path(run: Mapping[str, Any]) -> str:
+    return "/".join(f"{axis}={run[axis]}" for axis in AXES)
+
+
+def _path_of(metrics: Path | str) -> str:
+    return "/".join(Path(metrics).parts[-len(AXES) - 1 : -1])
+
+
+def latency_record(
+    model: str,
+    scale: str,
+    measurements: Sequence[Mapping[str, Any]],
+    flops: Mapping[str, int],
+    parameters: Mapping[str, int],
+    memory_format: str,
+    provenance: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A model's latency record: how fast its calls are here, and how large its networks.
+
+    Args:
+        measurements: records of :class:`morse.runtime.latency.CallLatencies`; the run's own batch
+            size and executions come first.
+        flops: network -> FLOPs of a call for one image.
+        parameters: network -> number of parameters; "dot_own": of those that Dot does not share
+            with Dash.
+    """
+    return {
+        "model": model,
+        "scale": scale,
+        "costs": measurements[0]["costs"],
+        "measurements": [dict(measurement) for measurement in measurements],
+        "flops": dict(flops),
+        "parameters": dict(parameters),
+        "memory_format": memory_format,
+        "provenance": dict(provenance),
+    }
+
+
+def explained_record(
+    model: str, cells: np.ndarray, overall: float, s_edges: Sequence[float], gap_edges: Sequence[float]
+) -> dict[str, Any]:
+    """The record of the map of what Dot explains; cells without a pair are None."""
+    rows = [[None if np.isnan(cell) else float(cell) for cell in row] for row in cells]
+    return {
+        "model": model,
+        "overall": overall,
+        "s_edges": list(s_edges),
+        "gap_edges": list(gap_edges),
+        "explained": rows,
+    }
+
+
+def read_explained(path: Path | str) -> dict[str, Any]:
+    """Reads what :func:`explained_record` made; ``explained`` becomes an array with NaN."""
+    record = read_json(path)
+    return record | {"explained": np.array(record["explained"], dtype=float)}
+
+
+def training_record(training: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """The record of a training: what it took and gave, and where it ran.
+
+    Args:
+        training: of :func:`morse.training.to_file.train_to_file`.
+    """
+    return dict(training) | {"provenance": dict(provenance)}
+
+
+def read_training(path: Path | str) -> dict[str, Any]:
+    """``seconds`` and ``hardware`` of a training, as in the cards of shipped weights."""
+    record = read_json(path)
+    return {"seconds": record["seconds"], "hardware": record["provenance"]["device"]}

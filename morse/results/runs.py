@@ -1,97 +1,176 @@
-r"""Records of nodes -> the tidy table of runs, with their costs, and averages over seeds.
+r"""runs.csv: the records of runs as one tidy table, with their costs; and averages over seeds.
 
-Two clocks measure what a run costs. The time budget in LSD (latencies of a step of Dash; Morse, arXiv 2506.18251) counts
-network calls in units of one Dash call,
+Two clocks measure what a run costs. The time budget in LSD (latencies of a Dash step; Morse, arXiv
+2506.18251) counts calls in units of one Dash call,
 
-.. math:: \mathrm{LSD} = \mathrm{calls(Dash)} + \mathrm{calls(Dot)} / N,
+.. math::
+    \mathrm{LSD} = \sum_l \mathrm{calls}(l)\, \mathrm{cost}(l), \qquad
+    \mathrm{cost}(D) = 1,\ \mathrm{cost}(\cdot) = 1 / N.
 
-and is honest only with N measured on the device; the wall-clock per image, in seconds, holds everything else too. The
-quality is a distance to the data, so that lower is better.
+LSD is honest only with costs measured on the device. The wall-clock per image, in seconds, also
+includes everything else. Quality is a distance to the data, so lower is better.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-NODE = ["model", "task", "sampler", "method", "budget", "seed"]
-POINT = NODE[:-1]
-CURVE = NODE[:3]
-SAME = ["scale", "images", "metric", "extractor", "dash_execution"]
-SECOND_IDENTITY = {"metric": "label", "extractor": "extractor", "reference": "reference"}
-"""What tells second opinions apart, of which runs that are compared have one."""
-SECONDARY = (
-    "kid", "kid_se", "frechet_infinity", "frechet_infinity_se",
-    "precision", "precision_se", "recall", "density", "density_se", "coverage", "second_opinion", "second_opinion_se",
-)  # fmt: skip
-"""Columns of what was computed beside the distance (:mod:`morse.quality.metrics`); empty where it was not."""
+from morse.experiments.axes import AXES
+from morse.methods.plans import DASH, DOT
+from morse.quality.metrics import COLUMNS as METRIC_COLUMNS
+
+RUN = list(AXES)
+POINT = RUN[:-1]
+CURVE = RUN[:3]
+CLOCKS = {"lsd": "", "seconds_per_image": "_wall"}
+"""Column of a cost -> suffix of its columns in the tables of speedups."""
+COMPARABLE = ["scale", "images", "metric", "extractor", "dash_execution"]
+"""Columns in which the runs of one (model, task) must agree."""
 RUN_COLUMNS = [
-    *NODE, *SAME, "dot_execution", "quality", "quality_se", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured",
-    "lsd", "lsd_nominal", "seconds", "seconds_per_image", "memory", "device", "commit", "code", *SECONDARY, "second_metric",
+    *RUN, *COMPARABLE, "dot_execution", "quality", "quality_se",
+    "nfe", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured", "lsd", "lsd_nominal",
+    "seconds", "seconds_per_image", "memory", "device", "commit", "code", *METRIC_COLUMNS,
 ]  # fmt: skip
+"""Columns of every table of runs. Those of further extractors follow, with the names that
+:func:`metric_column` gives."""
+
+
+def metric_column(column: str, extractor: str) -> str:
+    """The column of a metric by a further extractor.
+
+    Columns of a task's first extractor have no suffix.
+    """
+    return f"{column}_{extractor}"
+
+
+def further_extractors(records: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Names of the extractors, beside the first, that any run was measured by."""
+    return sorted(
+        {
+            name
+            for record in records
+            for name in record.get("metrics", {})
+            if name != record["quality"]["extractor_name"]
+        }
+    )
 
 
 def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """One record as a flat row; the costs follow from the calls and the two ratios."""
-    node, quality, provenance = record["node"], record["quality"], record["provenance"]
-    dash, dot, nominal, measured = record["calls"]["dash"], record["calls"]["dot"], record["ratio"], None
-    if node["method"] != "baseline":
-        if node["model"] not in latencies:
-            raise ValueError(f"no measured latency of {node['model']}, so its Morse runs have no cost in LSD")
-        measured = latencies[node["model"]]["ratio"]
-    if dot and nominal is None:
-        raise ValueError(f"{_name(node)} called Dot {dot} times without the ratio N of its plan")
+    """One record as a flat row; costs follow from its calls and the cost of each kind of call."""
+    run, quality, provenance = record["run"], record["quality"], record["provenance"]
+    if missing := {*record["plan"]} - {*record["costs"]}:
+        raise ValueError(f"no nominal cost of the calls {', '.join(sorted(missing))}: {_name(run)}")
+    calls, nominal = Counter(record["plan"]), record["costs"]
+    measured = _measured_costs(record, latencies)
     return {
-        **{key: node[key] for key in NODE},
+        **{key: run[key] for key in RUN},
         **{key: record[key] for key in ("scale", "images", "seconds", "memory")},
         **{f"{network}_execution": execution for network, execution in provenance["execution"].items()},
         "metric": quality["label"], "extractor": quality["extractor"], "reference": quality["reference"],
         "quality": quality["value"], "quality_se": quality["standard_error"],
-        "dash_calls": dash, "dot_calls": dot, "ratio_nominal": nominal, "ratio_measured": measured,
-        "lsd": dash + (dot / measured if dot else 0.0),
-        "lsd_nominal": dash + (dot / nominal if dot else 0.0),
+        "nfe": len(record["plan"]), "dash_calls": calls[DASH], "dot_calls": calls[DOT],
+        "ratio_nominal": 1.0 / nominal[DOT] if DOT in nominal else None,
+        "ratio_measured": 1.0 / measured[DOT] if DOT in measured else None,
+        "lsd": _lsd(calls, measured), "lsd_nominal": _lsd(calls, nominal),
         "seconds_per_image": record["seconds"] / record["images"],
         "device": provenance["device"],
         "commit": f"{provenance['commit']}{'-dirty' if provenance['dirty'] else ''}",
         "code": provenance["code"],
-        **_secondary(record.get("metrics", {})),
+        **_metrics(record),
     }  # fmt: skip
 
 
-def _secondary(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    values = {name: found["value"] for name, found in metrics.items()}
-    errors = {f"{name}_se": found["standard_error"] for name, found in metrics.items() if found["standard_error"] is not None}
-    second = metrics.get("second_opinion", {})
-    return values | errors | {f"second_{key}": second.get(of) for key, of in SECOND_IDENTITY.items()}
+def _lsd(calls: Mapping[str, int], costs: Mapping[str, float]) -> float:
+    return sum(number * costs[letter] for letter, number in calls.items())
 
 
-def _name(node: Mapping[str, Any] | pd.Series) -> str:
-    return " ".join(f"{key}={node[key]}" for key in NODE)
+def _measured_costs(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) -> Mapping[str, float]:
+    """Measured cost of each kind of call of the run's method.
+
+    Dash's call needs no measurement: it is the unit.
+    """
+    kinds = {DASH, *record["costs"]}
+    if kinds == {DASH}:
+        return {DASH: 1.0}
+    run = record["run"]
+    costs = latencies.get(run["model"], {}).get("costs", {})
+    if missing := kinds - {*costs}:
+        raise ValueError(
+            f"no measured latency of {run['model']}'s calls {', '.join(sorted(missing))}: "
+            f"its runs by {run['method']} have no cost in LSD"
+        )
+    return {letter: costs[letter] for letter in kinds}
+
+
+def _metrics(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of all metrics beside the quality, and the identities of further extractors."""
+    row: dict[str, Any] = {}
+    for name, measured in record.get("metrics", {}).items():
+        first = name == record["quality"]["extractor_name"]
+        for column, found in measured["metrics"].items():
+            column = column if first else metric_column(column, name)
+            row[column] = found["value"]
+            if found["standard_error"] is not None:
+                row[f"{column}_se"] = found["standard_error"]
+        if not first:
+            row |= {f"{name}: {key}": measured[key] for key in ("label", "extractor", "reference")}
+    return row
+
+
+def _name(run: Mapping[str, Any] | pd.Series) -> str:
+    return " ".join(f"{key}={run[key]}" for key in RUN)
 
 
 def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
-    """The tidy table of all runs: one row a node, sorted, columns :data:`RUN_COLUMNS`.
+    """The tidy table of all runs: one row a run, sorted.
 
-    ``lsd`` is the honest cost, with the measured ratio of latencies; ``lsd_nominal`` has the ratio that the plan used.
-    ``metric`` is the quality's label. The baseline needs no latencies, and its ratios are NaN.
+    Its columns are :data:`RUN_COLUMNS` and those of further extractors. ``lsd`` is the honest cost,
+    with measured costs of calls. ``lsd_nominal`` has the costs that the plan was made with.
+    ``metric`` is the quality's label. A run of Dash alone needs no latencies, and its ratios are
+    NaN.
 
     Args:
-        records: one JSON record per node.
-        latencies: model -> its latency record, of which ``ratio`` (seconds of a Dash step over seconds of a Dot step) is read.
+        records: of :func:`morse.results.records.read_records`.
+        latencies: model -> its latency record, of which ``costs`` (letter -> LSD) is read.
 
     Raises:
-        ValueError: for duplicate nodes, a node over its nominal budget, a quality or standard error that is no number, or
-            runs of one (model, task) that cannot be compared: another scale, image count, metric, extractor, execution or reference.
+        ValueError: for duplicate runs, calls without a nominal or measured cost, a run over its
+            nominal budget, or a quality that is not a positive number with a standard error. Also
+            if runs of one (model, task) differ in scale, image count, metric, extractor, execution
+            or reference.
     """
-    checked = ["dot_execution", "reference", *(f"second_{key}" for key in SECOND_IDENTITY)]
-    table = pd.DataFrame([_row(record, latencies) for record in records], columns=list(dict.fromkeys([*RUN_COLUMNS, *checked])))
-    table = table.astype({key: float for key in ("quality", "quality_se", "ratio_nominal", "ratio_measured", "memory", *SECONDARY)})
-    sound = np.isfinite(table["quality"]) & (table["quality"] > 0) & np.isfinite(table["quality_se"]) & (table["quality_se"] >= 0)
+    records = list(records)
+    extractors = further_extractors(records)
+    table = pd.DataFrame([_row(record, latencies) for record in records])
+    identity = [f"{name}: {key}" for name in extractors for key in ("label", "extractor", "reference")]
+    checked = [*COMPARABLE, "dot_execution", "reference", *identity]
+    further = sorted({*table.columns} - {*RUN_COLUMNS, *checked})
+    table = table.reindex(columns=list(dict.fromkeys([*RUN_COLUMNS, *further, *checked])))
+    numbers = (
+        "quality",
+        "quality_se",
+        "ratio_nominal",
+        "ratio_measured",
+        "lsd",
+        "lsd_nominal",
+        "memory",
+        *METRIC_COLUMNS,
+        *further,
+    )
+    table = table.astype({key: float for key in numbers})
+    sound = (
+        np.isfinite(table["quality"])
+        & (table["quality"] > 0)
+        & np.isfinite(table["quality_se"])
+        & (table["quality_se"] >= 0)
+    )
     faults = {
-        "more than one record of the node": table.duplicated(NODE),
+        "more than one record of the run": table.duplicated(RUN),
         "over its nominal budget": table["lsd_nominal"] > table["budget"] + 1e-9,
         "its quality is not a positive number with a standard error": ~sound,
     }
@@ -99,36 +178,35 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
         if rows.any():
             raise ValueError(f"{fault}: {_name(table[rows].iloc[0])}")
     for (model, task), runs in table.groupby(CURVE[:2]):
-        for column in [*SAME, *checked]:
-            if len(found := runs[column].dropna().unique()) > 1:
-                raise ValueError(f"{model} on {task}: runs differ in {column}: {', '.join(map(str, sorted(found)))}")
-    return table[RUN_COLUMNS].sort_values(NODE, ignore_index=True)
+        for column in checked:
+            if len(values := runs[column].dropna().unique()) > 1:
+                raise ValueError(f"{model} on {task}: runs differ in {column}: {', '.join(map(str, sorted(values)))}")
+    return table[[*RUN_COLUMNS, *further]].sort_values(RUN, ignore_index=True)
 
 
 def check_one_code(runs: pd.DataFrame) -> str:
-    """A line of warning if the runs were made by more than one version of the library, else the empty string."""
+    """A warning if more than one version of the library made the runs, else the empty string."""
     versions = runs["code"].value_counts()
     if len(versions) <= 1:
         return ""
-    return f"runs of {len(versions)} versions of the library: " + ", ".join(f"{code} ({n} runs)" for code, n in versions.items())
+    return f"runs of {len(versions)} versions of the library: " + ", ".join(
+        f"{code} ({n} runs)" for code, n in versions.items()
+    )
 
 
 def average_seeds(runs: pd.DataFrame) -> pd.DataFrame:
-    """Means over the seeds of each point (model, task, sampler, method, budget) of :func:`runs_table`.
+    """Means over the seeds of each point of :func:`runs_table`.
 
-    ``quality_se`` is the standard error of that mean, from the records' own errors: two or three seeds say little of their spread,
-    and runs of different seeds share nothing. Costs are means over the same seeds.
+    A point is (model, task, sampler, method, budget). ``quality_se`` is the standard error of that
+    mean, from the records' own errors: two or three seeds say little of their spread, and runs of
+    different seeds share nothing. Costs are means over the same seeds.
     """
-    points = (
-        runs.assign(calls=runs["dash_calls"] + runs["dot_calls"])
-        .groupby([*POINT, *SAME])
-        .agg(
-            quality=("quality", "mean"),
-            quality_se=("quality_se", lambda errors: np.sqrt(np.square(errors).sum()) / len(errors)),
-            calls=("calls", "mean"),
-            lsd=("lsd", "mean"),
-            seconds_per_image=("seconds_per_image", "mean"),
-            n_seeds=("seed", "nunique"),
-        )
+    points = runs.groupby([*POINT, *COMPARABLE]).agg(
+        quality=("quality", "mean"),
+        quality_se=("quality_se", lambda errors: np.sqrt(np.square(errors).sum()) / len(errors)),
+        nfe=("nfe", "mean"),
+        lsd=("lsd", "mean"),
+        seconds_per_image=("seconds_per_image", "mean"),
+        n_seeds=("seed", "nunique"),
     )
     return points.reset_index()

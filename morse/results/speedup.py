@@ -1,7 +1,9 @@
-"""Morse's speedup at equal quality: the cost at which the baseline's quality-cost curve reaches Morse's quality, over Morse's cost.
+"""speedup.csv: each method's speedup at equal quality over the baseline.
 
-Costs are in LSD and in seconds of wall-clock (:mod:`morse.results.runs`). Both curves' errors, correlated as the noise that their images
-share makes them (:mod:`morse.results.jackknife`), are carried into intervals.
+It is the cost at which the baseline's quality-cost curve reaches the method's quality, over the
+method's cost (:mod:`morse.results.equal_quality`). Costs are in LSD and in seconds of wall-clock
+(:mod:`morse.results.runs`). Intervals include the errors of both curves. These errors are
+correlated, as the images share their noise (:mod:`morse.results.jackknife`).
 """
 
 from __future__ import annotations
@@ -12,18 +14,16 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from morse.methods import BASELINE
 from morse.results.equal_quality import invert, saturation
 from morse.results.jackknife import degrees_of_freedom, error_factor
-from morse.results.runs import CURVE, POINT, average_seeds
+from morse.results.runs import CLOCKS, CURVE, POINT, average_seeds
 
-CLOCKS = {"lsd": "", "seconds_per_image": "_wall"}
-"""Column of the cost -> suffix of its columns in the tables of speedups."""
 DRAWS = 2000
 INTERVAL = (2.5, 97.5)
 
-
 SPEEDUP_COLUMNS = [
-    *CURVE, "budget", "saturated", "quality", "baseline_quality", "difference", "difference_se", "lsd", "baseline_lsd", "ceiling",
+    *POINT, "saturated", "quality", "baseline_quality", "difference", "difference_se", "lsd", "baseline_lsd", "ceiling",
     "speedup", "speedup_low", "speedup_high", "censored",
     "speedup_wall", "speedup_wall_low", "speedup_wall_high", "censored_wall",
     "scale", "metric",
@@ -31,98 +31,129 @@ SPEEDUP_COLUMNS = [
 
 
 def _log_draws(points: pd.DataFrame, factor: pd.DataFrame, normal: np.ndarray) -> np.ndarray:
-    """(1 + DRAWS, P) log qualities of points: the estimates first, then draws with the relative errors that the factor has."""
+    """(1 + DRAWS, P) log qualities of points: the estimates, then draws by the factor of errors."""
     rows = factor.loc[list(zip(points["method"], points["budget"], strict=True))].to_numpy()
     noise = normal @ (rows / points[["quality"]].to_numpy()).T
     return np.log(points["quality"].to_numpy()) + np.vstack([np.zeros(len(points)), noise])
 
 
-def _speedups(baseline: pd.DataFrame, morse: pd.DataFrame, factor: pd.DataFrame, clock: str) -> tuple[np.ndarray, np.ndarray]:
-    """One clock's speedups of the P Morse points of one curve, (1 + DRAWS, P), the estimates first; and their censoring, (P,)."""
-    rng = np.random.default_rng(0)  # anew for each curve and clock, so that no curve's interval depends on another's
+def _speedups(
+    baseline: pd.DataFrame, method: pd.DataFrame, factor: pd.DataFrame, clock: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Speedups and censoring of a method's P points, by one clock.
+
+    Returns:
+        Speedups (1 + DRAWS, P), the estimates first, and the estimates' censoring (P,).
+    """
+    # Seeded again for each curve and clock, so that no curve's interval depends on another's.
+    rng = np.random.default_rng(0)
     normal = rng.standard_normal((DRAWS, factor.shape[1]))
-    if np.isfinite(degrees := degrees_of_freedom(factor)):  # Student's t: a variance from few groups is uncertain itself
+    if np.isfinite(degrees := degrees_of_freedom(factor)):
+        # Student's t: a variance from few groups is uncertain itself.
         normal *= np.sqrt(degrees / rng.chisquare(degrees, (DRAWS, 1)))
     baseline = baseline.sort_values(clock)
-    curves, targets = _log_draws(baseline, factor, normal), _log_draws(morse, factor, normal)
+    curves, targets = _log_draws(baseline, factor, normal), _log_draws(method, factor, normal)
     log_cost, censored = invert(np.log(baseline[clock].to_numpy()), curves[:, None, :], targets)
-    return np.exp(log_cost - np.log(morse[clock].to_numpy())), censored[0]
+    return np.exp(log_cost - np.log(method[clock].to_numpy())), censored[0]
 
 
-def _differences(baseline: pd.DataFrame, morse: pd.DataFrame, factor: pd.DataFrame) -> pd.DataFrame:
-    """Morse's points beside the baseline's of the same budget (NaN where it has none), with the difference in quality."""
+def _differences(baseline: pd.DataFrame, method: pd.DataFrame, factor: pd.DataFrame) -> pd.DataFrame:
+    """A method's points beside the baseline's of the same budget, with the difference in quality.
+
+    The columns are NaN if the baseline lacks the budget.
+    """
     other = baseline.set_index("budget")[["quality", "quality_se", "lsd"]].add_prefix("baseline_")
-    table = morse.join(other, on="budget")
+    table = method.join(other, on="budget")
     table["difference"] = table["quality"] - table["baseline_quality"]
-    of_baseline, of_morse = (factor.xs(method).reindex(table["budget"]).to_numpy() for method in ("baseline", "morse"))
-    table["difference_se"] = np.linalg.norm(of_morse - of_baseline, axis=1)
+    names = (BASELINE, method["method"].iloc[0])
+    of_baseline, of_method = (factor.xs(name).reindex(table["budget"]).to_numpy() for name in names)
+    table["difference_se"] = np.linalg.norm(of_method - of_baseline, axis=1)
     return table
 
 
 @dataclass(frozen=True)
 class _Curve:
-    """One curve's points that have logarithms, baseline's and Morse's, with the factor of their errors, each clock's speedups and
-    censoring; and all points of the baseline."""
+    """A method's points and the baseline's, without those that have no logarithm.
+
+    Attributes:
+        whole_baseline: all points of the baseline.
+        factor: of the errors of both.
+        clocks: clock -> speedups and censoring of :func:`_speedups`.
+    """
 
     whole_baseline: pd.DataFrame
     baseline: pd.DataFrame
-    morse: pd.DataFrame
+    method: pd.DataFrame
     factor: pd.DataFrame
     clocks: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 def _curves(runs: pd.DataFrame, jackknife: pd.DataFrame | None) -> Iterator[_Curve]:
-    """The curves that have points of both methods."""
+    """Each method's curve with its baseline's, if both have points."""
     for key, curve in runs.groupby(CURVE):
-        methods = set(curve["method"])
-        if "morse" in methods and "baseline" not in methods:
-            raise ValueError(f"{' '.join(key)}: Morse runs without a baseline have no speedup")
-        sound = curve[curve.groupby(POINT)["quality"].transform("mean") > 0]
-        if sound["method"].nunique() < 2:
-            continue
-        points = average_seeds(sound)
-        baseline, morse = (points[points["method"] == method].reset_index(drop=True) for method in ("baseline", "morse"))
-        factor = error_factor(sound, jackknife)
-        clocks = list(CLOCKS) if sound["device"].nunique() == 1 else ["lsd"]
-        speedups = {clock: _speedups(baseline, morse, factor, clock) for clock in clocks}
-        yield _Curve(average_seeds(curve[curve["method"] == "baseline"]), baseline, morse, factor, speedups)
+        for name in sorted({*curve["method"]} - {BASELINE}):
+            pair = curve[curve["method"].isin([BASELINE, name])]
+            if BASELINE not in {*pair["method"]}:
+                raise ValueError(f"{' '.join(key)}: runs by {name} without a {BASELINE} have no speedup")
+            sound = pair[pair.groupby(POINT)["quality"].transform("mean") > 0]
+            if sound["method"].nunique() < 2:
+                continue
+            points = average_seeds(sound)
+            baseline, method = (points[points["method"] == one].reset_index(drop=True) for one in (BASELINE, name))
+            factor = error_factor(sound, jackknife)
+            clocks = list(CLOCKS) if sound["device"].nunique() == 1 else ["lsd"]
+            speedups = {clock: _speedups(baseline, method, factor, clock) for clock in clocks}
+            yield _Curve(average_seeds(pair[pair["method"] == BASELINE]), baseline, method, factor, speedups)
 
 
 def speedup_table(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None, tolerance: float = 0.05) -> pd.DataFrame:
-    """Morse's speedup at equal quality at each of its points, on both clocks: columns :data:`SPEEDUP_COLUMNS`.
+    """The speedup at equal quality at each point of each method, on both clocks.
 
-    ``speedup = cost of the baseline at Morse's quality / Morse's cost`` (:func:`equal_quality_cost` on the averages over
-    seeds); the columns with ``wall`` take seconds per image as cost, the others LSD. A censored speedup is a bound: the true
-    one is larger ("above") or smaller ("below"). The intervals are the 2.5 and 97.5 percentiles of 2000 seeded draws of both
-    curves in log quality, Student's t with the errors and correlations of :func:`morse.results.jackknife.error_factor`. Draws that leave the
-    range of the baseline count with the edge's value, and costs are taken as exact. They are of one Dash and one Dot: another training
-    seed would move both curves, by how much is not measured here.
+    The columns are :data:`SPEEDUP_COLUMNS`, with
 
-    ``difference`` is Morse's quality less the baseline's at the same budget (below 0: Morse is better), its error paired like the
-    intervals. ``ceiling`` is what a perfect Dot would reach: it gives Dash's own estimates, so a run is the baseline's with as many
-    calls, and costs Morse's LSD. ``saturated`` tells budgets at which the baseline's curve is flat (:func:`saturation` with
-    ``tolerance``). The wall-clock's columns are empty where the runs of a curve come from different devices.
+    ``speedup = cost of the baseline at the method's quality / the method's cost``
 
-    Estimates without bias, such as KID, may be zero or negative where a run is as good as the data; logarithms have no place for points
-    whose mean over the seeds is. They are left out: a Morse point so does not count, and without a baseline's best points speedups are
-    bounds where they would not be. Whether a curve is flat is told by all its points.
+    of the averages over seeds (:func:`morse.results.equal_quality.equal_quality_cost`). Columns
+    with ``wall`` take seconds per image as cost, the others LSD. A censored speedup is a bound: the
+    true one is larger ("above") or smaller ("below").
+
+    Intervals are the 2.5 and 97.5 percentiles of 2000 seeded draws of both curves in log quality.
+    Draws follow Student's t, with the errors and correlations of
+    :func:`morse.results.jackknife.error_factor`. Draws outside of the baseline's range count with
+    the edge's value. Costs are taken as exact. The intervals are of one Dash and one Dot. Another
+    training seed would move both curves; by how much is not measured here.
+
+    ``difference`` is the method's quality less the baseline's at the same budget: below 0 the
+    method is better. Its error is paired as the intervals are. ``ceiling`` is what a perfect
+    estimate at every call would reach: the baseline's quality with as many calls, at the method's
+    cost. ``saturated`` marks budgets at which the baseline's curve is flat
+    (:func:`morse.results.equal_quality.saturation`). The wall-clock's columns are empty if the runs
+    of a curve come from different devices.
+
+    Unbiased estimates, such as KID, may be zero or negative if a run is as good as the data. Points
+    whose mean over the seeds is zero or negative have no logarithm and are left out. If these are
+    the baseline's best points, more speedups are bounds. ``saturated`` is found with all points.
 
     Args:
         runs: the table of :func:`morse.results.runs.runs_table`.
-        jackknife: that of :func:`morse.results.jackknife.jackknife_table`; None: errors as if the runs shared nothing, too wide.
+        jackknife: that of :func:`morse.results.jackknife.jackknife_table`. None: errors as if the
+            runs shared nothing, which is too wide.
+        tolerance: of ``saturated``.
 
     Raises:
-        ValueError: if there are Morse runs without any baseline run to compare with.
+        ValueError: if a method has runs without any baseline run to compare with.
     """
     tables = []
     for curve in _curves(runs, jackknife):
-        columns = {"ceiling": curve.morse["calls"] / curve.morse["lsd"]}
-        columns["saturated"] = curve.morse["budget"] >= saturation(curve.whole_baseline, tolerance)
+        columns = {"ceiling": curve.method["nfe"] / curve.method["lsd"]}
+        columns["saturated"] = curve.method["budget"] >= saturation(curve.whole_baseline, tolerance)
         for clock, (draws, censored) in curve.clocks.items():
             name = f"speedup{CLOCKS[clock]}"
             low, high = np.percentile(draws[1:], INTERVAL, axis=0)
             columns |= {name: draws[0], f"{name}_low": low, f"{name}_high": high, f"censored{CLOCKS[clock]}": censored}
-        tables.append(_differences(curve.baseline, curve.morse, curve.factor).assign(**columns).reindex(columns=SPEEDUP_COLUMNS))
+        tables.append(
+            _differences(curve.baseline, curve.method, curve.factor).assign(**columns).reindex(columns=SPEEDUP_COLUMNS)
+        )
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SPEEDUP_COLUMNS)
 
 
@@ -132,8 +163,10 @@ def speedup_draws(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None) -> 
     Returns:
         Clock -> (DRAWS, rows of the table); NaN where the clock has no speedup.
     """
-    found: dict[str, list[np.ndarray]] = {clock: [] for clock in CLOCKS}
+    draws: dict[str, list[np.ndarray]] = {clock: [] for clock in CLOCKS}
     for curve in _curves(runs, jackknife):
-        for clock, columns in found.items():
-            columns.append(curve.clocks[clock][0][1:] if clock in curve.clocks else np.full((DRAWS, len(curve.morse)), np.nan))
-    return {clock: np.hstack(columns) if columns else np.empty((DRAWS, 0)) for clock, columns in found.items()}
+        for clock, columns in draws.items():
+            columns.append(
+                curve.clocks[clock][0][1:] if clock in curve.clocks else np.full((DRAWS, len(curve.method)), np.nan)
+            )
+    return {clock: np.hstack(columns) if columns else np.empty((DRAWS, 0)) for clock, columns in draws.items()}

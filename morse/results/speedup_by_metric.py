@@ -1,4 +1,7 @@
-"""Whether a speedup hangs on what measures quality: the same runs, judged by each distance that was computed for them."""
+"""speedup_by_metric.csv, summary_by_metric.csv: speedups by every distance that was computed.
+
+The quality is one of these distances.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +10,66 @@ from typing import Any
 
 import pandas as pd
 
+from morse.quality.metrics import FRECHET, METRICS
 from morse.results.jackknife import jackknife_table
+from morse.results.runs import further_extractors, metric_column
 from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
 from morse.results.summary import SUMMARY_COLUMNS, speedup_summary
 
-DISTANCES = {"kid": "KID", "frechet_infinity": "{metric}, infinitely many images", "second_opinion": "second opinion: {second_metric}"}
-"""Column of the table of runs in which lower is better -> what it is called, in terms of the row's others."""
+DISTANCES = [name for name, metric in METRICS.items() if metric.distance]
+"""Metrics that speedups can be read off."""
 
 
 def _judged(runs: pd.DataFrame, records: Sequence[Mapping[str, Any]]) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """The runs with each distance in the place of their quality, and the jackknife of these."""
+    """The runs with each distance in place of their quality, and its jackknife."""
     yield runs, jackknife_table(records)
-    for column, label in DISTANCES.items():
+    for extractor in (None, *further_extractors(records)):
+        for metric in DISTANCES:
+            if (extractor, metric) != (None, FRECHET):
+                yield from _by_one(runs, records, metric, extractor)
+
+
+def _by_one(
+    runs: pd.DataFrame, records: Sequence[Mapping[str, Any]], metric: str, extractor: str | None
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """As :func:`_judged`, by one distance of one extractor (None: each task's first).
+
+    Yields nothing if no run has it.
+    """
+    column = METRICS[metric].columns[0]
+    measured, labels = [], {}
+    for record in records:
+        by = record.get("metrics", {}).get(extractor or record["quality"]["extractor_name"], {})
+        if column in by.get("metrics", {}):
+            measured.append(record | {"quality": by["metrics"][column]})
+            caption = METRICS[metric].caption
+            labels[tuple(record["run"].values())] = caption.format(extractor=by["label"]) + (
+                f" ({by['extractor_name']})" if extractor and "{" not in caption else ""
+            )
+    if measured:
+        column = metric_column(column, extractor) if extractor else column
         known = runs[runs[column].notna()]
-        names = [label.format(**row) for row in known[["metric", "second_metric"]].to_dict("records")]
-        judged = known.assign(quality=known[column], quality_se=known[f"{column}_se"], metric=names)
-        measured = [record | {"quality": record["metrics"][column]} for record in records if column in record.get("metrics", {})]
-        yield judged, jackknife_table(measured)
+        names = [labels[tuple(row)] for row in known[list(records[0]["run"])].itertuples(index=False)]
+        yield (
+            known.assign(quality=known[column], quality_se=known[f"{column}_se"], metric=names),
+            jackknife_table(measured),
+        )
 
 
 def speedups_by_metric(
     runs: pd.DataFrame, records: Iterable[Mapping[str, Any]], tolerance: float = 0.05
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Speedups by the distance that counts and by each of :data:`DISTANCES` that the runs have, and their means over the budgets.
+    """Speedups by the quality and by each other distance of the runs; their means over the budgets.
 
     Args:
         runs: the table of :func:`morse.results.runs.runs_table`.
         records: the records that it is made of, with their ``metrics``.
-        tolerance: of :func:`morse.results.equal_quality.saturation`, which is found for each metric anew.
+        tolerance: of :func:`morse.results.equal_quality.saturation`, computed again for each
+            metric.
 
     Returns:
-        Tables with the columns :data:`morse.results.speedup.SPEEDUP_COLUMNS` and :data:`morse.results.summary.SUMMARY_COLUMNS`, in which ``metric``
-        tells the rows apart.
+        Tables with the columns :data:`morse.results.speedup.SPEEDUP_COLUMNS` and
+        :data:`morse.results.summary.SUMMARY_COLUMNS`. Their ``metric`` tells the rows apart.
     """
     tables, summaries = [pd.DataFrame(columns=SPEEDUP_COLUMNS)], [pd.DataFrame(columns=SUMMARY_COLUMNS)]
     for judged, jackknife in _judged(runs, list(records)):

@@ -7,40 +7,53 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from morse.results.runs import CURVE
-from morse.results.speedup import CLOCKS, INTERVAL
+from morse.results.runs import CLOCKS, CURVE
+from morse.results.speedup import INTERVAL
+
+BEFORE_SATURATION = "before saturation"
+"""The band of budgets at which the baseline's curve still falls."""
+KEY = [*CURVE, "method", "scale", "metric"]
 
 SUMMARY_COLUMNS = [
-    *CURVE, "scale", "metric", "band",
+    *KEY, "band",
     *(f"{name}{suffix}" for suffix in CLOCKS.values()
-      for name in ("points", "excluded", "geometric_mean", "geometric_mean_low", "geometric_mean_high", "arithmetic_mean", "lower_bound")),
+      for name in ("points", "excluded", "geometric_mean", "geometric_mean_low", "geometric_mean_high",
+                   "arithmetic_mean", "lower_bound")),
 ]  # fmt: skip
 
 
 def speedup_summary(
     speedups: pd.DataFrame, max_quality: float | None = None, draws: Mapping[str, np.ndarray] | None = None
 ) -> pd.DataFrame:
-    """Mean speedups over the budgets of each (model, task, sampler), on both clocks.
+    """Mean speedups over the budgets of each (model, task, sampler, method), on both clocks.
 
-    ``geometric_mean`` is ours, with its 95 % interval where ``draws`` are given; ``arithmetic_mean`` is the paper's. Points censored
-    "above" count with their bound, so the mean is a lower bound too (``lower_bound``); points censored "below" do not count
-    (``excluded``), which flatters Morse: show their number beside the mean. Rows differ in their ``band``: "all" has every point,
-    "before saturation" those of budgets at which the baseline's curve still falls (none where it never does), and with ``max_quality``
-    a third those of that quality or better. Columns with ``_wall`` are of the wall-clock. The interval of a lower bound is that of the
-    bound.
+    ``geometric_mean`` is ours, with its 95 % interval if ``draws`` are given. ``arithmetic_mean``
+    is the paper's. Points censored "above" count with their bound. The mean is then a lower bound
+    too (``lower_bound``), and its interval is that of the bound. Points censored "below" do not
+    count, which flatters the method: show their number, ``excluded``, beside the mean. Columns with
+    ``_wall`` are of the wall-clock. There is a row for each ``band``:
+
+    * "all": every point.
+    * "before saturation": points at budgets at which the baseline's curve still falls; none if it
+      never falls.
+    * with ``max_quality``, a third band: points of that quality or better.
 
     Args:
-        draws: those of :func:`speedup_draws`, made of the same runs as the table.
+        draws: those of :func:`morse.results.speedup.speedup_draws`, made of the same runs as the
+            table.
     """
-    bands = {"all": lambda curve: curve["quality"].notna(), BEFORE_SATURATION: lambda curve: ~curve["saturated"].astype(bool)}
+    bands = {
+        "all": lambda curve: curve["quality"].notna(),
+        BEFORE_SATURATION: lambda curve: ~curve["saturated"].astype(bool),
+    }
     if max_quality is not None:
         bands[f"quality <= {max_quality:g}"] = lambda curve: curve["quality"] <= max_quality
     speedups = speedups.reset_index(drop=True)
     rows = []
-    for key, curve in speedups.groupby([*CURVE, "scale", "metric"]):
+    for key, curve in speedups.groupby(KEY):
         for band, chosen in bands.items():
             inside = curve[chosen(curve)]
-            row = {**dict(zip([*CURVE, "scale", "metric"], key, strict=True)), "band": band}
+            row = {**dict(zip(KEY, key, strict=True)), "band": band}
             for clock, suffix in CLOCKS.items():
                 counted = inside[(inside[f"censored{suffix}"] != "below") & inside[f"speedup{suffix}"].notna()]
                 values = counted[f"speedup{suffix}"].astype(float)
@@ -59,6 +72,3 @@ def speedup_summary(
                 }
             rows.append(row)
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
-
-
-BEFORE_SATURATION = "before saturation"

@@ -1,4 +1,4 @@
-"""FLOPs of a call of Dash and of Dot."""
+"""FLOPs of network calls: what N would be if time were arithmetic alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from morse.runtime.execution import Network
-from morse.runtime.latency import _inputs
+from morse.runtime.latency import inputs
 
 
 def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
@@ -17,19 +17,24 @@ def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *
 
 
 ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention}
-"""PyTorch counts attention's kernels on GPUs only."""
+"""Attention on a CPU. PyTorch itself counts only the GPU kernels of attention."""
 
 
 @torch.no_grad()
-def flops(dash: Network, dot: Network, shape: tuple[int, ...], device: str = "cpu") -> tuple[int, int]:
-    """FLOPs of a call of Dash and of one of Dot for one image, as PyTorch counts them.
+def flops(
+    dash: Network, dot: Network | None, shape: Sequence[int], device: torch.device | str = "cpu"
+) -> dict[str, int]:
+    """FLOPs of one call of "dash", and of "dot" if there is one, for one image, as PyTorch counts
+    them.
 
-    Two for each multiply-add of convolutions, matrix products and attention; normalisations and activations are not counted.
+    A multiply-add of a convolution, matrix product or attention counts as two. Normalisations and
+    activations are not counted.
     """
-    x, s, t = _inputs(shape, 1, device)
-    counts = []
-    for call in (lambda: dash(x, t)), (lambda: dot(x, x, x, s, t)):
+    x, s, t = inputs(shape, 1, device)
+    calls = {"dash": lambda: dash(x, t)} | ({"dot": lambda: dot(x, x, x, s, t)} if dot is not None else {})
+    counts = {}
+    for network, call in calls.items():
         with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
             call()
-        counts.append(counter.get_total_flops())
-    return counts[0], counts[1]
+        counts[network] = counter.get_total_flops()
+    return counts

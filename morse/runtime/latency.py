@@ -1,11 +1,17 @@
-r"""How long a step of Dash and a step of Dot take, hence the ratio N.
+r"""How long each kind of call takes, hence its cost in LSD and the ratio N.
 
-.. math:: N = \mathrm{latency(Dash)} / \mathrm{latency(Dot)}
+Each kind of a method's calls has a letter: D for Dash, a point for Dot. A call's cost in LSD is its
+latency in units of a Dash call's,
 
-Both are timed in turn, A B A B, so that a machine whose speed drifts slows both alike, and N is the median of the ratios of
-neighbours; its interval is of these calls, and does not hold how a machine differs from day to day. Warm-up calls come first,
-compiling with them. On a GPU each measurement waits for the device. The ratio of the two networks' FLOPs is what N would be if time
-were arithmetic alone.
+.. math::
+
+    \mathrm{cost}(l) = \mathrm{latency}(l) / \mathrm{latency}(D), \qquad
+    N = 1 / \mathrm{cost}(\cdot).
+
+All kinds are timed in turn, D . D . D ., so that a drift of the machine's speed affects all alike.
+A cost is the median of the ratios within a round. Its interval covers this session only, not drift
+between sessions. Warm-up rounds come first, and include compilation. On a GPU each measurement
+waits for the device.
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
@@ -28,18 +34,47 @@ WARM_UP = 3
 CONFIDENCE = 0.95
 
 
-@dataclass(frozen=True)
-class Latency:
-    """Median seconds of a call on a batch, the ratio N with its quartiles and 95 % interval, and how they were taken."""
+class Clock:
+    """Times the calls of one round: ``clock(letter, call)`` returns what the call does.
 
-    dash_seconds: float
-    dot_seconds: float
-    ratio: float
-    ratio_interval: tuple[float, float]
-    ratio_quartiles: tuple[float, float]
+    Attributes:
+        seconds: letter -> seconds of its first call in the round.
+    """
+
+    def __init__(self, device: torch.device | str):
+        self.device = torch.device(device)
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, letter: str, call: Callable[[], Tensor]) -> Tensor:
+        self._wait()
+        started = time.perf_counter()
+        result = call()
+        self._wait()
+        self.seconds.setdefault(letter, time.perf_counter() - started)
+        return result
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+@dataclass(frozen=True)
+class CallLatencies:
+    """Latencies of calls on a batch, and how they were taken.
+
+    Attributes:
+        seconds: letter -> median seconds of a call.
+        costs: letter -> its cost in LSD.
+        intervals: letter -> the cost's 95 % interval.
+        executions: network -> how it ran.
+        warm_up_seconds: seconds of all warm-up rounds, compilation included.
+    """
+
+    seconds: Mapping[str, float]
+    costs: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]
     batch_size: int
-    dash_execution: str
-    dot_execution: str
+    executions: Mapping[str, str]
     warm_up_seconds: float
     repetitions: int
     device: str
@@ -52,29 +87,14 @@ class Latency:
         return asdict(self)
 
 
-def _seconds(call: Callable[[], Tensor], device: torch.device) -> float:
-    started = time.perf_counter()
-    call()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - started
-
-
-def _in_turn(
-    calls: Sequence[Callable[[], Tensor]], repetitions: int, device: torch.device, caption: str
-) -> tuple[list[list[float]], list[list[float]]]:
-    """Seconds of each call, A B C A B C: a list for each round of warm-up, and for each repetition."""
-    progress = tqdm(range(WARM_UP + repetitions), desc=caption, unit="round", mininterval=2)
-    rounds = [[_seconds(call, device) for call in calls] for _ in progress]
-    return rounds[:WARM_UP], rounds[WARM_UP:]
-
-
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
-    r"""The interval between order statistics that holds the median of any continuous distribution with 95 % confidence.
+    r"""The interval between order statistics that holds the median of any continuous distribution
+    with 95 % confidence.
 
-    Of n independent values the number below the median is binomial (n, 1/2), so the k-th smallest and k-th largest enclose it with
-    probability :math:`1 - 2 \sum_{i < k} \binom{n}{i} 2^{-n}`; k is the largest that keeps 95 %. Five values or fewer cannot keep it:
-    theirs is their whole range.
+    Of n independent values the number below the median is binomial (n, 1/2). So the k-th smallest
+    and k-th largest enclose it with probability :math:`1 - 2 \sum_{i < k} \binom{n}{i} 2^{-n}`, and
+    k is the largest that keeps 95 %. Five values or fewer cannot keep it: their interval is their
+    whole range.
     """
     ordered, n = sorted(values), len(values)
     outside, k = 0.5**n, 0  # the probability that fewer than k + 1 values lie below the median
@@ -85,80 +105,106 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
     return ordered[k - 1], ordered[n - k]
 
 
-def _inputs(shape: tuple[int, ...], batch_size: int, device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
-    """Noise x (B, *shape) and two times, s > t, (B,)."""
+@torch.inference_mode()
+def measure(
+    one_round: Callable[[Clock], None],
+    unit: str,
+    executions: Mapping[str, str],
+    batch_size: int,
+    repetitions: int = 15,
+    device: torch.device | str = "cpu",
+) -> CallLatencies:
+    """Times rounds of calls.
+
+    Args:
+        one_round: makes each kind of call once, through the clock
+            (:func:`morse.sampling.call_costs.timed_round`).
+        unit: the letter of the call whose latency is 1 LSD.
+        executions: network -> how it runs, for the record and the progress bar.
+        repetitions: rounds that count.
+
+    Raises:
+        ValueError: if a round has no call that is the unit.
+    """
+    device = torch.device(device)
+    how = ", ".join(f"{network} {execution}" for network, execution in executions.items())
+    rounds: list[dict[str, float]] = []
+    for _ in tqdm(
+        range(WARM_UP + repetitions), desc=f"latency, {how}, batch size {batch_size}", unit="round", mininterval=2
+    ):
+        clock = Clock(device)
+        one_round(clock)
+        rounds.append(clock.seconds)
+    if unit not in rounds[0]:
+        raise ValueError(f"a round of calls {', '.join(rounds[0])} has no {unit}, whose latency is the unit")
+    warm_up, counted = rounds[:WARM_UP], rounds[WARM_UP:]
+    ratios = {letter: [seconds[letter] / seconds[unit] for seconds in counted] for letter in counted[0]}
+    return CallLatencies(
+        seconds={letter: statistics.median(seconds[letter] for seconds in counted) for letter in ratios},
+        costs={letter: statistics.median(values) for letter, values in ratios.items()},
+        intervals={letter: median_interval(values) for letter, values in ratios.items()},
+        batch_size=batch_size,
+        executions=dict(executions),
+        warm_up_seconds=sum(sum(seconds.values()) for seconds in warm_up),
+        repetitions=repetitions,
+        device=torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        threads=torch.get_num_threads(),
+        dtype="float32",
+        tf32=device.type == "cuda" and torch.backends.cudnn.allow_tf32,
+    )
+
+
+def inputs(shape: Sequence[int], batch_size: int, device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
+    """Noise x (B, C, H, W) and two timesteps, s > t, (B,)."""
     x = torch.randn((batch_size, *shape), generator=torch.Generator().manual_seed(0)).to(device)
     return x, torch.full((batch_size,), 600.0, device=device), torch.full((batch_size,), 500.0, device=device)
 
 
 @torch.inference_mode()
-def measure(
-    dash: Network,
-    dot: Network,
-    shape: tuple[int, ...],
+def fastest(
+    network: str,
+    call: Network,
+    shape: Sequence[int],
     batch_size: int,
     repetitions: int = 15,
-    device: str = "cpu",
-    dash_execution: str = "eager",
-    dot_execution: str = "eager",
-) -> Latency:
-    """Times a call of Dash and one of Dot on a batch of noise.
-
-    Args:
-        shape: (C, H, W) of an image.
-        repetitions: pairs that count.
-        dash_execution, dot_execution: how each runs (:data:`morse.runtime.execution.EXECUTIONS`); ``warm_up_seconds`` holds the compiling.
-    """
-    x, s, t = _inputs(shape, batch_size, device)
-    run_dash, run_dot = executable(dash, dash_execution, device), executable(dot, dot_execution, device)
-    caption = f"latency of Dash ({dash_execution}) and Dot ({dot_execution}), batch size {batch_size}"
-    warm_up, pairs = _in_turn([lambda: run_dash(x, t), lambda: run_dot(x, x, x, s, t)], repetitions, x.device, caption)
-    ratios = [of_dash / of_dot for of_dash, of_dot in pairs]
-    low, middle, high = statistics.quantiles(ratios, n=4)
-    return Latency(
-        dash_seconds=statistics.median(of_dash for of_dash, _ in pairs),
-        dot_seconds=statistics.median(of_dot for _, of_dot in pairs),
-        ratio=middle,
-        ratio_interval=median_interval(ratios),
-        ratio_quartiles=(low, high),
-        batch_size=batch_size,
-        dash_execution=dash_execution,
-        dot_execution=dot_execution,
-        warm_up_seconds=sum(map(sum, warm_up)),
-        repetitions=repetitions,
-        device=torch.cuda.get_device_name(x.device) if x.device.type == "cuda" else "cpu",
-        threads=torch.get_num_threads(),
-        dtype=str(x.dtype).removeprefix("torch."),
-        tf32=x.device.type == "cuda" and torch.backends.cudnn.allow_tf32,
-    )
-
-
-@torch.inference_mode()
-def fastest(
-    network: str, call: Network, shape: tuple[int, ...], batch_size: int, repetitions: int = 15, device: str = "cpu"
+    device: torch.device | str = "cpu",
 ) -> dict[str, Any]:
-    """Which of the device's executions takes a network the least time, in the median of calls on a batch of noise.
+    """The fastest of the device's executions for a network, by the median time of its calls on a
+    batch of noise.
 
-    All are timed in turn, so that a drift of the machine's speed favours none. Time to compile does not count.
+    All are timed in turn, so that a drift of the machine's speed favours none. Compilation does not
+    count.
 
     Args:
-        network: "dash" or "dot", which tells the inputs of ``call``.
+        network: "dash" or "dot", which decides the inputs of ``call``.
         shape: (C, H, W) of an image.
 
     Returns:
-        ``execution``, the median ``seconds`` of a call by each, ``warm_up_seconds`` by each, which holds the compiling, ``batch_size``
-        and ``repetitions``.
+        ``execution``; the median ``seconds`` of a call by each execution; ``warm_up_seconds`` by
+        each, compilation included; ``batch_size`` and ``repetitions``.
     """
-    x, s, t = _inputs(shape, batch_size, device)
-    inputs = (x, t) if network == "dash" else (x, x, x, s, t)
+    x, s, t = inputs(shape, batch_size, device)
     names = executions(device)
-    calls = [partial(executable(call, name, device), *inputs) for name in names]
-    warm_up, rounds = _in_turn(calls, repetitions, x.device, f"fastest execution of {network}, batch size {batch_size}")
-    seconds = dict(zip(names, map(statistics.median, zip(*rounds, strict=True)), strict=True))
+    calls = {
+        name: partial(executable(call, name, device), *((x, t) if network == "dash" else (x, x, x, s, t)))
+        for name in names
+    }
+    rounds = []
+    for _ in tqdm(
+        range(WARM_UP + repetitions),
+        desc=f"fastest execution of {network}, batch size {batch_size}",
+        unit="round",
+        mininterval=2,
+    ):
+        clock = Clock(device)
+        for name in names:
+            clock(name, calls[name])
+        rounds.append(clock.seconds)
+    seconds = {name: statistics.median(one[name] for one in rounds[WARM_UP:]) for name in names}
     return {
         "execution": min(names, key=seconds.__getitem__),
         "seconds": seconds,
-        "warm_up_seconds": dict(zip(names, map(sum, zip(*warm_up, strict=True)), strict=True)),
+        "warm_up_seconds": {name: sum(one[name] for one in rounds[:WARM_UP]) for name in names},
         "batch_size": batch_size,
         "repetitions": repetitions,
     }

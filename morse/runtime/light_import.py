@@ -1,6 +1,8 @@
-"""diffusers' U-Net without the rest of diffusers: half of the start-up of a job that samples or trains.
+"""diffusers' U-Net without the rest of diffusers: half of the start-up time of a job that samples
+or trains.
 
-It is for jobs only, which do nothing else. The library imports diffusers as it stands, since its users may want all of it.
+Only jobs use this, as they do nothing else. The library imports diffusers in full, since its users
+may want all of it.
 """
 
 from __future__ import annotations
@@ -13,13 +15,15 @@ from typing import Any
 from unittest.mock import patch
 
 EXTRAS = ("peft", "transformers", "accelerate", "torchvision", "scipy")
-"""What diffusers imports where it is installed, and no network of ours uses (peft brings transformers, and that torchvision)."""
+"""Packages that diffusers imports if they are installed, and that no network of ours uses (peft
+imports transformers, and transformers imports torchvision)."""
 COMPILER = "torch._dynamo"
-"""diffusers marks functions for it, which are to stay as they are or apart; compiling ours does without."""
+"""The compiler, which ``torch.compiler.disable`` loads. diffusers marks functions with it, to be
+left uncompiled. Our compilation does not need these marks."""
 
 
 def import_unet() -> None:
-    """Imports diffusers' UNet2DModel; nothing is hidden from diffusers where it is loaded already."""
+    """Imports diffusers' UNet2DModel. Does nothing if diffusers is already loaded."""
     if "diffusers" in sys.modules:
         return
     import torch
@@ -29,15 +33,16 @@ def import_unet() -> None:
 
 
 def _unmarked(function: Callable | None = None, **_: Any) -> Callable:
-    """Stands for ``torch.compiler.disable``, with or without arguments."""
+    """Replaces ``torch.compiler.disable``, with or without arguments. Changes no function."""
     return function or (lambda later: later)
 
 
 @contextmanager
 def hidden(*names: str) -> Iterator[None]:
-    """Within the block, modules that are not loaded yet look absent, to ``importlib.util.find_spec`` and to ``import``.
+    """Within the block, modules that are not loaded yet appear to be absent, both to
+    ``importlib.util.find_spec`` and to ``import``.
 
-    Afterwards they can be imported as ever.
+    After the block they can be imported as usual.
     """
     find_spec = importlib.util.find_spec
     absent = [name for name in names if name not in sys.modules]

@@ -1,15 +1,17 @@
-"""Samplers: from noise to data in a stated number of network calls.
+"""Samplers: from noise to data in a stated number of network calls (NFE).
 
-A sampler is made for one noise schedule and one number of calls, and knows beforehand the times at which it asks the
-network. It is pure: it holds no state of a run, no model, no file. The loop (:func:`morse.sampling.loop.trajectory`) is
+A sampler is made for one noise schedule and one number of calls. It knows beforehand at which
+timesteps it calls the network. It is pure: it holds no state of a run, no model, no file. The loop
+(:func:`morse.sampling.loop.trajectory`) is
 
     state = None
     for i, t in enumerate(sampler.times):
         eps = predictor(x, t)
         x, state = sampler.step(i, x, eps, state, noise)
 
-One step is one call of the network, also within a step of a singlestep solver of higher order: its inner evaluations are
-entries of ``times`` like any other, so a budget counts them, and Morse may give them to Dot.
+Each step is one call of the network. This also holds for singlestep solvers of higher order: their
+inner evaluations are entries of ``times`` like any other. So a budget counts them, and Morse may
+give them to Dot.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ def make_sampler(settings: Mapping[str, Any], schedule: NoiseSchedule, calls: in
         settings: ``kind``, a name of :data:`SAMPLERS`, and ``options``.
 
     Raises:
-        ValueError: for an option that the kind has not, or what the kind refuses.
+        ValueError: for an option that the kind does not have, or a value that it refuses.
         UnknownName: for an unknown kind.
     """
     kind = SAMPLERS[settings["kind"]]

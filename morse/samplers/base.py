@@ -1,4 +1,4 @@
-"""What a sampler is: the timesteps at which it asks for a noise estimate, and the step it takes with each."""
+"""The interface of samplers: the timesteps of the network calls, and the step after each call."""
 
 from __future__ import annotations
 
@@ -16,19 +16,17 @@ if TYPE_CHECKING:
 
 Noise = Callable[[], "Tensor"]
 """Draws standard normal noise of x's shape, each image's from its own generator."""
-
-
 State = Any
-"""What a step hands to the next one; None at the start."""
+"""What a step passes to the next step; None at the start."""
 
 
 @dataclass(frozen=True)
 class Sampler(ABC):
-    """One way to sample.
+    """A sampler for one schedule and one number of calls.
 
     Args:
         schedule: the noise schedule of the network.
-        calls: network calls of a run, at least 1; always exactly so many.
+        calls: network calls of a run (NFE), at least 1. A run makes exactly this many.
 
     Raises:
         ValueError: for a number of calls the sampler cannot make.
@@ -39,7 +37,8 @@ class Sampler(ABC):
 
     @property
     def learned_variance(self) -> bool:
-        """Whether :meth:`step` is given all channels of the network, those behind the noise estimate too."""
+        """Whether :meth:`step` gets all channels of the network, also those after the noise
+        estimate."""
         return False
 
     @property
@@ -50,27 +49,29 @@ class Sampler(ABC):
     @property
     @abstractmethod
     def times(self) -> tuple[float, ...]:
-        """(calls,) time labels of the network calls, strictly decreasing."""
+        """(calls,) timesteps of the network calls, strictly decreasing."""
 
     @abstractmethod
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        """From call ``index`` to the next call's sample, or after the last call to the image.
+        """From the sample at call ``index`` to the sample of the next call; after the last call, to
+        the image.
 
         Args:
             x: (B, C, H, W), the sample at ``times[index]``.
             eps: (B, C, H, W), its noise estimate.
-            state: of the step before.
-            noise: called by samplers that are stochastic, in every run in the same order.
+            state: from the step before.
+            noise: called by stochastic samplers only, in the same order in every run.
         """
 
     def fresh_noise(self, index: int) -> float:
-        """Standard deviation of the noise that step ``index`` draws, once, and adds to the sample; 0: it draws none."""
+        """Standard deviation of the noise that step ``index`` draws, once, and adds to the sample.
+        0 if it draws none."""
         return 0.0
 
 
 @dataclass(frozen=True)
 class GridSampler(Sampler):
-    """A sampler whose times are those of a grid, and whose last step goes to the data.
+    """A sampler on a timestep grid, with a last step to the data.
 
     Args:
         grid: a name of :data:`morse.schedules.grids.GRIDS`.
@@ -85,6 +86,7 @@ class GridSampler(Sampler):
     def times(self) -> tuple[float, ...]:
         return tuple(GRIDS[self.grid](self.schedule, self.calls))
 
-    def ends(self, index: int) -> tuple[float, float]:
-        """Where step ``index`` begins and ends: its time and the next one, :data:`morse.schedules.noise.CLEAN` after the last."""
+    def interval(self, index: int) -> tuple[float, float]:
+        """(t, s): step ``index`` goes from timestep t to s. The last step goes to
+        :data:`morse.schedules.noise.CLEAN`."""
         return self.times[index], (*self.times[1:], CLEAN)[index]

@@ -1,16 +1,20 @@
-r"""DPM-Solver, singlestep (Lu et al. 2022, arXiv 2206.00927, algorithms 1 to 5), for the noise prediction.
+r"""DPM-Solver, singlestep, for the noise estimate (Lu et al. 2022, arXiv 2206.00927, algorithms 1
+to 5).
 
-From time t to s, with :math:`h = \lambda_s - \lambda_t`, inner points at :math:`\lambda_t + r h`, and
-:math:`\phi_1(h) = e^h - 1`, :math:`\phi_2(h) = \phi_1(h) / h - 1`:
+From timestep t to s, with :math:`h = \lambda_s - \lambda_t`, inner points at
+:math:`\lambda_t + r h`, and :math:`\phi_1(h) = e^h - 1`, :math:`\phi_2(h) = \phi_1(h) / h - 1`:
 
 .. math::
 
-    x_u = \tfrac{\alpha_u}{\alpha_t} x_t - \sigma_u \phi_1(r h)\, \epsilon_t - c\, (\epsilon_v - \epsilon_t)
+    x_u = \tfrac{\alpha_u}{\alpha_t} x_t - \sigma_u \phi_1(r h)\, \epsilon_t
+        - c\, (\epsilon_v - \epsilon_t)
 
-where the last term, with an earlier inner estimate :math:`\epsilon_v`, raises the order. Each evaluation of the network is a
-step of ours. With order 3 the orders follow the authors' "fast" plan, so that a run makes exactly the stated number of calls:
-3, 3, ..., and at the end 2, 1 or 1 or 2. Outer times end at the first label, where the sample is taken as the image; there is no
-denoising step, as in the paper.
+The last term, with an earlier inner estimate :math:`\epsilon_v`, raises the order. Each evaluation
+of the network is one step of this sampler.
+
+The orders follow the authors' "fast" plan, so a run makes exactly the stated number of calls. With
+order 3 they are 3, 3, ..., and end with 2, 1, or with 1, or with 2. The outer timesteps end at
+t_min, and the sample there is the image. As in the paper, there is no denoising step.
 """
 
 from __future__ import annotations
@@ -30,12 +34,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 INNER = {1: (), 2: (0.5,), 3: (1 / 3, 2 / 3)}
-"""Order -> the inner points' r (the authors' defaults)."""
+"""Order -> r of the inner points (the authors' defaults)."""
 
 
 def fast_orders(calls: int, order: int = 3) -> list[int]:
-    """Orders of the outer steps, whose sum is ``calls``: DPM-Solver-fast's (arXiv 2206.00927, section 3.4), or with a lower ``order``
-    as many of it as fit, and the rest of order 1."""
+    """Orders of the outer steps; their sum is ``calls``.
+
+    Order 3 is DPM-Solver-fast (arXiv 2206.00927, section 3.4). A lower ``order`` has as many steps
+    of it as fit, and the rest of order 1.
+    """
     if order < 3:
         return [order] * (calls // order) + [1] * (calls % order)
     if calls % 3 == 0:
@@ -45,7 +52,8 @@ def fast_orders(calls: int, order: int = 3) -> list[int]:
 
 @dataclass(frozen=True)
 class _Stage:
-    """One network call: its time, where the outer step began and ends, the next time, and which call of its outer step it is."""
+    """One network call: its timestep, the start and end of its outer step, the next timestep, its
+    index in the outer step, and the outer step's order."""
 
     time: float
     start: float
@@ -60,13 +68,14 @@ class DPMSolver(Sampler):
     """DPM-Solver-fast.
 
     Args:
-        order: the highest of an outer step, 1 to 3.
-        grid: "log-snr" (of the paper for small images): outer times uniform in lambda. With another name of
-            :data:`morse.schedules.grids.GRIDS`, such as "time-uniform" (for large images), a grid of calls + 1 times that ends at the first label,
-            of which the outer times are those at which an outer step begins.
+        order: the highest order of an outer step, 1 to 3.
+        grid: "log-snr", the paper's for small images, has outer timesteps uniform in lambda.
+            Another name of :data:`morse.schedules.grids.GRIDS`, such as "time-uniform" for large
+            images, gives a grid of calls + 1 timesteps that ends at t_min. An outer step of order p
+            spans p intervals of it.
 
     Raises:
-        ValueError: for another order, a grid that ends elsewhere, or no calls.
+        ValueError: for another order, a grid that ends elsewhere, or fewer than one call.
     """
 
     order: int = 3
@@ -77,9 +86,10 @@ class DPMSolver(Sampler):
             raise ValueError(f"dpm-solver makes at least one call, not {self.calls}")
         if self.order not in INNER:
             raise ValueError(f"order of dpm-solver is 1, 2 or 3, not {self.order}")
-        if self._outer[-1] != self.schedule.first:
+        if self._outer[-1] != self.schedule.t_min:
             raise ValueError(
-                f"dpm-solver ends at the first label, the grid {self.grid!r} at {self._outer[-1]:g}; use log-snr or time-uniform"
+                f"dpm-solver ends at the first timestep, the grid {self.grid!r} at {self._outer[-1]:g}; "
+                f"use log-snr or time-uniform"
             )
 
     @cached_property
@@ -88,7 +98,7 @@ class DPMSolver(Sampler):
 
     @cached_property
     def _outer(self) -> list[float]:
-        """(outer steps + 1,) times between which the outer steps go."""
+        """(outer steps + 1,) timesteps at which outer steps begin and end."""
         if self.grid == "log-snr":
             return log_snr(self.schedule, len(self._orders) + 1)
         times = GRIDS[self.grid](self.schedule, self.calls + 1)
@@ -109,7 +119,7 @@ class DPMSolver(Sampler):
         return tuple(stage.time for stage in self._stages)
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        """``state`` is (x_t, eps_t) at the start of the outer step under way."""
+        """``state`` is (x_t, eps_t) at the start of the current outer step."""
         stage, schedule = self._stages[index], self.schedule
         x_t, eps_t = (x, eps) if stage.inner == 0 else state
         h = schedule.log_snr(stage.end) - schedule.log_snr(stage.start)
@@ -121,7 +131,7 @@ class DPMSolver(Sampler):
         r = INNER[stage.order][stage.inner - 1]
         if stage.order == 2:
             factor = sigma / (2.0 * r) * math.expm1(h)
-        else:  # both corrected stages of order 3: phi_2 of what is reached, over the r of the latest estimate
+        else:  # order 3, both later calls: phi_2(reached) times share / r, with r of the latest estimate
             share = reached / h
             factor = sigma * share / r * (math.expm1(reached) / reached - 1.0)
         return base - factor * (eps - eps_t), (x_t, eps_t)

@@ -1,17 +1,24 @@
-r"""DPM-Solver and DPM-Solver++, multistep (Lu et al. 2022, arXiv 2206.00927 and 2211.01095), orders 1 to 3.
+r"""DPM-Solver and DPM-Solver++, multistep, of orders 1 to 3 (Lu et al. 2022, arXiv 2206.00927 and
+2211.01095).
 
-From time t to s, with :math:`h = \lambda_s - \lambda_t` and a polynomial through the latest predictions m of the network, for the noise
-(DPM-Solver: k = h) or for the clean image (DPM-Solver++: k = -h):
+From timestep t to s, with :math:`h = \lambda_s - \lambda_t`, a polynomial goes through the latest
+predictions of the network. They are of the noise (DPM-Solver: k = h) or of the clean image
+(DPM-Solver++: k = -h):
 
 .. math::
 
     x_s = c\, x_t - f \left( (e^k - 1) D_0 + \left(\tfrac{e^k - 1}{k} - 1\right) D_1
         + \left(\tfrac{e^k - 1 - k}{k^2} - \tfrac 1 2\right) D_2 \right)
 
-with :math:`c = \alpha_s / \alpha_t, f = \sigma_s` for the noise, and :math:`c = \sigma_s / \sigma_t, f = \alpha_s` for the clean
-image. D_0 is the latest prediction, D_1 and D_2 are divided differences of the last two and three, times h and h^2. At order 2
-the coefficient of D_1 is the authors' midpoint rule, :math:`\tfrac 1 2 (e^k - 1)`. The first steps have lower orders, for want of
-predictions; the last one, to the data, where lambda is infinite, returns the clean estimate.
+with :math:`c = \alpha_s / \alpha_t, f = \sigma_s` for the noise, and :math:`c = \sigma_s /
+\sigma_t, f = \alpha_s` for the clean image. D_0 is the latest prediction. D_2 is the divided
+difference of the last three, times h^2.
+
+At order 2, D_1 is the divided difference of the last two, times h. Its coefficient is the authors'
+midpoint rule, :math:`\tfrac 1 2 (e^k - 1)`. At order 3, D_1 is h times the parabola's slope at t.
+
+The first steps have lower orders, as there are fewer predictions. The last step goes to the data,
+where lambda is infinite, and returns the clean estimate.
 """
 
 from __future__ import annotations
@@ -27,19 +34,21 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 FEW = 15
-"""With fewer calls than this, the step before the last one is of order 2 at most, as in the authors' code."""
+"""With fewer calls than this, the last step but one is of order 2 at most, as in the authors'
+code."""
 
 
 @dataclass(frozen=True)
 class DPMSolverMultistep(GridSampler):
-    """DPM-Solver (noise) and DPM-Solver++ (clean), multistep; one network call a step.
+    """DPM-Solver (noise) and DPM-Solver++ (clean), multistep, with one network call per step.
 
     Args:
         order: 1 to 3; 1 is DDIM.
         prediction: what is interpolated: "clean" (DPM-Solver++) or "noise" (DPM-Solver).
         grid: a name of :data:`morse.schedules.grids.GRIDS`.
-        corrected: take D_2 twice. The integral of the parabola through three predictions asks for it, and so for the third order;
-            the authors' code and diffusers take it once (measured: order 2), and numbers published with them do.
+        corrected: take D_2 twice. This is the integral of the parabola through three predictions,
+            and gives the third order. The authors' code and diffusers take D_2 once (measured:
+            order 2), and so do numbers published with them.
 
     Raises:
         ValueError: for another order or prediction.
@@ -64,32 +73,37 @@ class DPMSolverMultistep(GridSampler):
         return min(self.order, index + 1, reach)
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        """``state`` holds the predictions of the steps before, the latest first."""
-        t, s = self.ends(index)
+        """``state`` holds the predictions of earlier steps, the latest first."""
+        t, s = self.interval(index)
         alpha, sigma, clean = self.schedule.alpha, self.schedule.sigma, self.prediction == "clean"
-        x_0 = (x - sigma(t) * eps) / alpha(t)
+        x_0 = self.schedule.clean_estimate(x, eps, t)
         if s == CLEAN:
             return x_0, None
-        made = (x_0 if clean else eps, *(state or ()))[: self.order]
+        estimates = (x_0 if clean else eps, *(state or ()))[: self.order]
         h = self._step_of(index)
         k, ratio, factor = (-h, sigma(s) / sigma(t), alpha(s)) if clean else (h, alpha(s) / alpha(t), sigma(s))
         growth, order = math.expm1(k), self.order_of(index)
-        total = growth * made[0]
+        total = growth * estimates[0]
         if order == 2:
-            total = total + 0.5 * growth * self._slope(index, made)
+            total = total + 0.5 * growth * self._slope(index, estimates)
         if order == 3:
-            later, earlier = self._slope(index, made), self._slope(index - 1, made[1:]) * (h / self._step_of(index - 1))
+            later, earlier = (
+                self._slope(index, estimates),
+                self._slope(index - 1, estimates[1:]) * (h / self._step_of(index - 1)),
+            )
             before, last = self._step_of(index - 1) / h, self._step_of(index - 2) / h
             bend = (later - earlier) / (before + last)
             total = (
-                total + (growth / k - 1.0) * (later + before * bend) + (2.0 if self.corrected else 1.0) * ((growth - k) / k**2 - 0.5) * bend
+                total
+                + (growth / k - 1.0) * (later + before * bend)
+                + (2.0 if self.corrected else 1.0) * ((growth - k) / k**2 - 0.5) * bend
             )
-        return ratio * x - factor * total, made
+        return ratio * x - factor * total, estimates
 
     def _step_of(self, index: int) -> float:
         """h of step ``index``."""
         return self.schedule.log_snr(self.times[index + 1]) - self.schedule.log_snr(self.times[index])
 
-    def _slope(self, index: int, made: tuple[Tensor, ...]) -> Tensor:
+    def _slope(self, index: int, estimates: tuple[Tensor, ...]) -> Tensor:
         """The divided difference of the latest two predictions, times h of step ``index``."""
-        return (made[0] - made[1]) * (self._step_of(index) / self._step_of(index - 1))
+        return (estimates[0] - estimates[1]) * (self._step_of(index) / self._step_of(index - 1))

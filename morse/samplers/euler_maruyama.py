@@ -1,12 +1,17 @@
-r"""Euler-Maruyama on the reverse SDE (Song et al. 2021, arXiv 2011.13456, equation 6 and appendix G).
+r"""Euler-Maruyama on the reverse SDE (Song et al. 2021, arXiv 2011.13456, equation 6 and appendix
+G).
 
-From time t over :math:`\Delta`, with the schedule's rate beta (:meth:`morse.schedules.noise.NoiseSchedule.rate`) and the score
-:math:`-\epsilon / \sigma_t`:
+From timestep t over :math:`\Delta`, with the schedule's rate beta
+(:meth:`morse.schedules.noise.NoiseSchedule.rate`) and the score :math:`-\epsilon / \sigma_t`:
 
-.. math:: x_{t - \Delta} = x_t + \beta_t \Delta \left( \tfrac 1 2 x_t - \epsilon / \sigma_t \right) + \sqrt{\beta_t \Delta}\, z
+.. math::
 
-The times are uniform from 1 to the schedule's end, and the last call's step adds no noise: the authors' "denoising". Their step is
-:math:`\Delta = 1 / n` whatever lies between the times, n being the number of calls, and so is ours (``step_size`` "constant").
+    x_{t - \Delta} = x_t + \beta_t \Delta \left( \tfrac 1 2 x_t - \epsilon / \sigma_t \right)
+        + \sqrt{\beta_t \Delta}\, z
+
+The timesteps are uniform from t_max to t_min. The last step adds no noise: the authors'
+"denoising". With n calls the authors' step is :math:`\Delta = 1 / n` of continuous time, whatever
+the distance between timesteps. Ours is the same by default (``step_size`` "constant").
 """
 
 from __future__ import annotations
@@ -27,9 +32,10 @@ class EulerMaruyama(GridSampler):
 
     Args:
         grid: a name of :data:`morse.schedules.grids.GRIDS`.
-        step_size: "constant" as above, or "grid": the distance to the next time, for any grid; after the last time the distance to
-            the data.
-        denoise: leave the noise out of the last step; without it, the last sample has the noise of one step on it.
+        step_size: "constant" as above, or "grid" for any grid: the distance to the next timestep,
+            and after the last timestep the distance to the data.
+        denoise: add no noise in the last step. Without it, the last sample has the noise of one
+            step.
     """
 
     grid: str = "time-uniform"
@@ -51,8 +57,8 @@ class EulerMaruyama(GridSampler):
         return 0.0 if self.denoise and index == self.calls - 1 else math.sqrt(self._share(index))
 
     def _share(self, index: int) -> float:
-        """beta_t Delta."""
-        t, s = self.ends(index)
-        data = self.schedule.data
-        delta = (self.schedule.last - data) / self.calls if self.step_size == "constant" else t - max(s, data)
+        """beta_t Delta, the variance of the noise of step ``index``."""
+        t, s = self.interval(index)
+        data = self.schedule.t_clean
+        delta = (self.schedule.t_max - data) / self.calls if self.step_size == "constant" else t - max(s, data)
         return self.schedule.rate(t) * delta

@@ -1,14 +1,16 @@
 r"""Sampling of latent consistency models (Luo et al. 2023, arXiv 2310.04378, algorithm 3).
 
-The network's estimate of the clean image, mixed with the sample so that the mixture is the sample itself at t = 0, goes back to
-the next time s < t with noise that is all new:
+The function f mixes the network's clean estimate with the sample, so that f is the sample itself at
+t = 0. Each step takes f to the next timestep s < t with noise that is all new:
 
 .. math::
 
-    x_s = \alpha_s f + \sigma_s z, \qquad f = c_{skip}(t)\, x_t + c_{out}(t)\, (x_t - \sigma_t \epsilon) / \alpha_t
+    x_s = \alpha_s f + \sigma_s z, \qquad
+    f = c_{skip}(t)\, x_t + c_{out}(t)\, (x_t - \sigma_t \epsilon) / \alpha_t
 
-with :math:`c_{skip} = d^2 / ((10 t)^2 + d^2)`, :math:`c_{out} = 10 t / \sqrt{(10 t)^2 + d^2}`, d = 0.5, as in diffusers. The last
-step returns f. It is of use only with a network distilled for it: of any other, f is the mean of all clean images that x_t may come from.
+with :math:`c_{skip} = d^2 / ((10 t)^2 + d^2)`, :math:`c_{out} = 10 t / \sqrt{(10 t)^2 + d^2}`, d =
+0.5, as in diffusers. The last step returns f. This sampler is of use only with a network distilled
+for it. With any other, f is the mean of all clean images that x_t may come from.
 """
 
 from __future__ import annotations
@@ -26,23 +28,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 SIGMA_DATA = 0.5
-"""d, the standard deviation of the data that the boundary scalings presume (Song et al. 2023, arXiv 2303.01469)."""
+"""d, the standard deviation of the data that the boundary scalings assume (Song et al. 2023, arXiv
+2303.01469)."""
 
 
 def lcm_times(schedule: NoiseSchedule, calls: int, original_steps: int = 50) -> list[float]:
-    """Skipping-step times: ``calls`` of the ``k n - 1``, k = T // original_steps, n = original_steps ... 1, evenly by their index.
+    """Skipping-step timesteps: ``calls`` of the ``k n - 1``, with k = T // original_steps and
+    n = original_steps ... 1, evenly spaced by index.
 
-    These ``original_steps`` times are the ones the network was distilled at. As in diffusers' ``LCMScheduler``, but in whole numbers:
-    its i * (original_steps / calls) may fall just short of one (never with 50).
+    These ``original_steps`` timesteps are those at which the network was distilled. The grid is
+    that of diffusers' ``LCMScheduler``, but in whole numbers. diffusers computes
+    i * (original_steps / calls), which may fall just below a whole number (never with 50).
 
     Raises:
-        ValueError: if more original steps than T are asked for, or more calls than original steps, or fewer than one.
+        ValueError: if original_steps is not within 1 to T, or calls not within 1 to original_steps.
     """
     total = training_steps(schedule, "LCM")
     if not 1 <= original_steps <= total:
         raise ValueError(f"original_steps of LCM lies between 1 and {total}, not {original_steps}")
     if not 1 <= calls <= original_steps:
-        raise ValueError(f"an LCM grid over {original_steps} original steps has 1 to {original_steps} calls, not {calls}")
+        raise ValueError(
+            f"an LCM grid over {original_steps} original steps has 1 to {original_steps} calls, not {calls}"
+        )
     skip = total // original_steps
     return [float(skip * (original_steps - i * original_steps // calls) - 1) for i in range(calls)]
 
@@ -52,11 +59,12 @@ class LCM(Sampler):
     """Multistep consistency sampling, without clipping.
 
     Args:
-        original_steps: how many times of the schedule the network was distilled at.
-        timestep_scaling: the factor of the time label in the boundary scalings.
+        original_steps: the number of timesteps at which the network was distilled.
+        timestep_scaling: the factor of the timestep in the boundary scalings.
 
     Raises:
-        ValueError: for original steps that the schedule or the calls do not fit in, or a scaling that is not positive.
+        ValueError: for original steps that do not fit the schedule or the calls, or a scaling that
+            is not positive.
     """
 
     original_steps: int = 50
@@ -74,17 +82,17 @@ class LCM(Sampler):
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
         t = self.times[index]
         skip, out = self.boundary(t)
-        clean = skip * x + out * (x - self.schedule.sigma(t) * eps) / self.schedule.alpha(t)
+        clean = skip * x + out * self.schedule.clean_estimate(x, eps, t)
         if index == self.calls - 1:
             return clean, None
         return self.schedule.alpha(self.times[index + 1]) * clean + self.fresh_noise(index) * noise(), None
 
     def fresh_noise(self, index: int) -> float:
-        """All of the noise at the next time."""
+        """All the noise at the next timestep."""
         return 0.0 if index == self.calls - 1 else self.schedule.sigma(self.times[index + 1])
 
     def boundary(self, t: float) -> tuple[float, float]:
-        """(c_skip, c_out) at time t; (1, 0) at t = 0."""
+        """(c_skip, c_out) at timestep t; (1, 0) at t = 0."""
         scaled = self.timestep_scaling * t
         total = scaled**2 + SIGMA_DATA**2
         return SIGMA_DATA**2 / total, scaled / math.sqrt(total)

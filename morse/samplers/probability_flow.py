@@ -1,11 +1,13 @@
-r"""Euler's method on the probability-flow ODE (Song et al. 2021, arXiv 2011.13456, equation 13), a fixed number of calls.
+r"""Euler's method on the probability-flow ODE (Song et al. 2021, arXiv 2011.13456, equation 13),
+with a fixed NFE.
 
-With the rate beta of :meth:`morse.schedules.noise.NoiseSchedule.rate`, from time t to s:
+From timestep t to s, with the rate beta of :meth:`morse.schedules.noise.NoiseSchedule.rate`:
 
 .. math:: x_s = x_t + \tfrac 1 2 \beta_t (t - s) \left( x_t - \epsilon / \sigma_t \right)
 
-The authors solve it by an adaptive Runge-Kutta method of thousands of calls; budgets need a stated number. DDIM and DPM-Solver solve
-the same equation, its linear part exactly, and are better for it: this is their reference.
+The authors use an adaptive Runge-Kutta method, with an NFE that is not known beforehand. A budget
+needs a stated one. DDIM and DPM-Solver solve the same ODE with its linear part exact, and are more
+accurate. This sampler is the reference for them.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ class ProbabilityFlow(GridSampler):
 
     Args:
         grid: a name of :data:`morse.schedules.grids.GRIDS`.
-        denoise: spend the last call on the clean estimate at the schedule's first label; without it, the run ends there.
+        denoise: use the last call, at t_min, for the clean estimate. Without it, the run ends at
+            t_min, with no call there.
     """
 
     grid: str = "time-uniform"
@@ -36,20 +39,19 @@ class ProbabilityFlow(GridSampler):
 
     @cached_property
     def _edges(self) -> tuple[float, ...]:
-        """The times, and where the run ends if it ends at one."""
+        """The timesteps of the calls, and without ``denoise`` the one where the run ends."""
         return tuple(GRIDS[self.grid](self.schedule, self.calls if self.denoise else self.calls + 1))
 
     @cached_property
     def times(self) -> tuple[float, ...]:
         return self._edges[: self.calls]
 
-    def ends(self, index: int) -> tuple[float, float]:
+    def interval(self, index: int) -> tuple[float, float]:
         return self.times[index], (*self._edges[1:], CLEAN)[index]
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
-        t, s = self.ends(index)
-        sigma = self.schedule.sigma(t)
+        t, s = self.interval(index)
         if s == CLEAN:
-            return (x - sigma * eps) / self.schedule.alpha(t), None
+            return self.schedule.clean_estimate(x, eps, t), None
         half = 0.5 * self.schedule.rate(t) * (t - s)
-        return (1.0 + half) * x - (half / sigma) * eps, None
+        return (1.0 + half) * x - (half / self.schedule.sigma(t)) * eps, None

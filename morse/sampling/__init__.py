@@ -1,1 +1,1 @@
-"""The sampling loop, the files of images it leaves, and the search for a plan."""
+"""Sampling: the loop, runs and their files of images, the search for a plan, costs of calls."""

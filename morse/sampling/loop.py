@@ -1,7 +1,8 @@
 """The one sampling loop: predictor x sampler -> uint8 images.
 
-Image i of run seed r draws all its noise from the generator seeded by (r, i), which depends on neither batch size, shard nor device
-count; images do by the rounding of networks only. A baseline starts from the same noise as Morse.
+Image i of a run with seed r draws all its noise from a generator seeded by (r, i). So its noise
+does not depend on batch size, shard or number of devices. The image does, but only by the rounding
+of networks. A baseline starts from the same noise as Morse.
 """
 
 from __future__ import annotations
@@ -23,17 +24,22 @@ from morse.seeds import generator
 
 
 def draw(generators: Sequence[torch.Generator], shape: Sequence[int], device: torch.device | str = "cpu") -> Tensor:
-    """(B, \\*shape) standard normal, image by image from its own generator; drawn on the CPU, so the same on every device."""
+    r"""Standard normal noise, (B, \*shape): each image's from its own generator.
+
+    It is drawn on the CPU, so it is the same on every device.
+    """
     return torch.stack([torch.randn(tuple(shape), generator=g) for g in generators]).to(device)
 
 
 @torch.inference_mode()
 def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
-    """From noise x (B, C, H, W) at the sampler's first time to the image, in [-1, 1].
+    """The images, in [-1, 1], that a sampler makes of noise x (B, C, H, W) at its first time.
 
     Raises:
-        RuntimeError: if other than the stated number of calls were made, or noise was drawn that ``fresh_noise`` does not tell of.
-        FloatingPointError: if a sample is not finite; as uint8 it would be a black pixel that nobody notices.
+        RuntimeError: if other than the stated number of calls were made, or noise was drawn that
+            ``fresh_noise`` does not report.
+        FloatingPointError: if a sample is not finite. As uint8 it would be a black pixel that
+            nobody notices.
     """
     shape, device = x.shape[1:], x.device
     drawn: list[Tensor] = []
@@ -51,21 +57,26 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
         x, state = sampler.step(index, x, estimate, state, noise)
         fresh = sampler.fresh_noise(index)
         if len(drawn) != bool(fresh):
-            raise RuntimeError(f"{type(sampler).__name__} drew noise {len(drawn)} times in step {index}, and says that it adds {fresh:g}")
-        if fresh and index + 1 < sampler.calls:  # after the last call nothing asks for it
+            raise RuntimeError(
+                f"{type(sampler).__name__} drew noise {len(drawn)} times in step {index}, "
+                f"and says that it adds {fresh:g}"
+            )
+        if fresh and index + 1 < sampler.calls:  # after the last call no method needs it
             share = fresh / sampler.schedule.sigma(sampler.times[index + 1])
             predictor.renew_noise(drawn[0], share, sampler.schedule)
         drawn.clear()
-    made = len(predictor.calls.made)
-    if made != sampler.calls:
-        raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {made} were made")
+    calls = len(predictor.letters)
+    if calls != sampler.calls:
+        raise RuntimeError(f"the sampler stated {sampler.calls} network calls and {calls} were made")
     if not torch.isfinite(x).all():
-        raise FloatingPointError(f"a sample is not finite after {made} network calls; check the weights and the sampler")
+        raise FloatingPointError(
+            f"a sample is not finite after {calls} network calls; check the weights and the sampler"
+        )
     return x
 
 
 def batch_sizes(count: int, batch_size: int) -> list[int]:
-    """The sizes of the batches that ``count`` images make: ``batch_size``, and what is left for the last.
+    """The different sizes of batches of ``count`` images: ``batch_size``, and a smaller last one.
 
     >>> batch_sizes(250, 100), batch_sizes(200, 100), batch_sizes(60, 100)
     ([100, 50], [100], [60])
@@ -73,7 +84,7 @@ def batch_sizes(count: int, batch_size: int) -> list[int]:
     return [size for size in (batch_size if count >= batch_size else 0, count % batch_size) if size]
 
 
-def sample(
+def sample_shard(
     predictor: Predictor,
     sampler: Sampler,
     shape: Sequence[int],
@@ -85,16 +96,16 @@ def sample(
     progress: str = "sample",
     warm_up: Sequence[int] = (2,),
 ) -> Shard:
-    """Images ``first`` to ``first + count - 1`` of run ``seed``.
+    """Images ``first`` to ``first + count - 1`` of the run with ``seed``.
 
     Args:
         shape: (C, H, W) of an image.
         progress: caption of the progress bar.
-        warm_up: batch sizes to try before the clock starts. Two images load all code; compiled networks need each size of the run
-            (:func:`batch_sizes`).
+        warm_up: sizes of batches that run before the clock starts. Two images load all code.
+            Compiled networks need each size of the run (:func:`batch_sizes`).
     """
     images, seconds = [], 0.0
-    for size in warm_up:  # kernels are chosen and memory is claimed in the first calls; they are not the run's
+    for size in warm_up:  # first calls also choose kernels and claim memory
         warm = [generator(seed, first + i) for i in range(min(size, count))]
         trajectory(predictor, sampler, draw(warm, shape, device), warm)
     for start in tqdm(range(first, first + count, batch_size), desc=progress, unit="batch", mininterval=2):
@@ -103,4 +114,4 @@ def sample(
         x = trajectory(predictor, sampler, draw(generators, shape, device), generators)
         images.append(to_uint8(x))  # waits for the device
         seconds += time.perf_counter() - started
-    return Shard(np.concatenate(images), first, seconds, predictor.calls.made, peak_memory(device))
+    return Shard(np.concatenate(images), first, seconds, predictor.letters, peak_memory(device))

@@ -1,41 +1,52 @@
-r"""The plan that spends a budget best, found without a data set: close to what Dash would do if time did not matter.
+r"""Policy ``auto``: a search, without a data set, for the plan that spends a budget best.
 
-From the same noise, a deterministic sampler with ever more calls of Dash goes to one image. A plan is judged by how far its
-images are from there,
+With more and more calls of Dash, a deterministic sampler turns the same noise into the same image.
+A fine run, of many calls, is close to that image. A plan is judged by the distance of its images to
+those of the fine run,
 
-.. math:: \mathrm{error} = \frac 1 B \sum_b \left( \frac 1 {CHW} \| x_b - x_b^{fine} \|^2 \right)^{1/2}
+.. math:: \mathrm{error} = \frac 1 B \sum_b
+    \left( \frac 1 {CHW} \| x_b - x_b^{fine} \|^2 \right)^{1/2}.
 
-which needs few images, as all candidates start from the same noise. It is no measure of quality: a sample may differ and be as good.
+This needs few images, as all candidates start from the same noise. It does not measure quality: a
+different image may be as good. Stochastic samplers have no such fine run; their plans follow the
+policy ``paper``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from morse.dash.base import Dash
-from morse.methods.base import DotFunction
-from morse.methods.baseline import DashOnly
+from morse.files import open_npz, read_json, write_json, write_npz
+from morse.methods.base import DotFunction, Predictor
+from morse.methods.baseline import Baseline
 from morse.methods.morse import Morse
-from morse.methods.plans import MIN_MORSE_BUDGET, Plan, dash_plan, morse_plan
+from morse.methods.plans import MIN_BUDGET_WITH_DOT, Plan, baseline_plan, paper_plan
 from morse.samplers.base import Sampler
 from morse.sampling.loop import draw, trajectory
 from morse.seeds import generator
 
+PLANNING_SEED = 1_000_000
+"""Seed of the noise that plans are tried on, apart from the seeds of runs."""
+
 
 @dataclass(frozen=True)
 class Choice:
-    """What :func:`choose_plan` found.
+    """The result of :func:`choose_plan`.
 
     Attributes:
-        plan: the one of least error.
+        plan: the candidate with the least error.
         errors: (the plan's letters, its error) of each candidate.
-        seconds: what the choice cost, without the fine run.
+        seconds: what the choice took, without the fine run.
     """
 
     plan: Plan
@@ -44,27 +55,36 @@ class Choice:
 
 
 def candidates(budget: int, ratio: float, shares: Sequence[float], leans: Sequence[float] = (1.0,)) -> list[Plan]:
-    """Dash alone, and plans with these shares of the budget for Dot and these leans of Dash's places, each plan once."""
-    plans = [dash_plan(budget)]
-    if budget >= MIN_MORSE_BUDGET:
-        plans += [morse_plan(budget, ratio, share, lean) for share in shares for lean in leans]
-    return list({plan.dash: plan for plan in plans}.values())
+    """The candidates for a budget: the baseline's plan, and paper plans; each plan once.
+
+    Args:
+        shares: fractions of the budget for Dot.
+        leans: of :func:`morse.methods.plans.interleave`.
+    """
+    plans = [baseline_plan(budget)]
+    if budget >= MIN_BUDGET_WITH_DOT:
+        plans += [paper_plan(budget, ratio, share, lean) for share in shares for lean in leans]
+    return list({plan.letters: plan for plan in plans}.values())
 
 
-def _run(predictor: DashOnly | Morse, sampler: Sampler, shape: Sequence[int], images: int, seed: int, device: torch.device | str) -> Tensor:
+def _run(predictor: Predictor, sampler: Sampler, shape: Sequence[int], images: int, seed: int, device: Any) -> Tensor:
     generators = [generator(seed, index) for index in range(images)]
     return trajectory(predictor, sampler, draw(generators, shape, device), generators)
 
 
 def fine_run(dash: Dash, sampler: Sampler, images: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
-    """(images, C, H, W): what Dash makes with many calls; the plans of all budgets are compared with it.
+    """Images of Dash alone with many calls, (images, C, H, W).
+
+    The plans of all budgets are compared with them.
 
     Raises:
-        ValueError: for a stochastic sampler, whose runs of unlike lengths have no noise in common.
+        ValueError: for a stochastic sampler: its runs of different lengths have no noise in common.
     """
     if sampler.stochastic:
-        raise ValueError(f"{type(sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'")
-    return _run(DashOnly(dash), sampler, dash.shape, images, seed, device)
+        raise ValueError(
+            f"{type(sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'"
+        )
+    return _run(Baseline(dash), sampler, dash.shape, images, seed, device)
 
 
 def choose_plan(
@@ -78,10 +98,12 @@ def choose_plan(
     """The candidate whose images are nearest to a fine run of Dash.
 
     Args:
-        sampler: number of calls -> a deterministic sampler. A candidate that it refuses is left out.
+        sampler: number of calls -> a deterministic sampler. A candidate that it refuses is left
+            out.
         plans: the candidates.
-        fine: the images of :func:`fine_run`, of at least twice as many calls as any candidate has, better several times as many.
-        seed: that of the fine run; apart from the seeds of runs that are measured.
+        fine: the images of :func:`fine_run`. It should have at least twice the calls of any
+            candidate, or better several times as many.
+        seed: that of the fine run.
 
     Raises:
         ValueError: if the sampler refuses every candidate.
@@ -90,17 +112,61 @@ def choose_plan(
     table: list[tuple[Plan, float]] = []
     for plan in tqdm(plans, desc="plans", mininterval=2):
         try:
-            used = sampler(len(plan.dash))
+            used = sampler(plan.nfe)
         except ValueError as error:
             refused = error
             continue
-        made = _run(Morse(dash, dot, plan), used, dash.shape, len(fine), seed, fine.device)
-        table.append((plan, (made - fine).square().mean(dim=(1, 2, 3)).sqrt().mean().item()))
+        images = _run(Morse(dash, dot, plan), used, dash.shape, len(fine), seed, fine.device)
+        table.append((plan, (images - fine).square().mean(dim=(1, 2, 3)).sqrt().mean().item()))
     if not table:
         raise ValueError(f"no plan is left: {refused}")
     best = min(table, key=lambda row: row[1])[0]
     return Choice(best, tuple((plan.letters, error) for plan, error in table), time.monotonic() - started)
 
 
-PLANNING_SEED = 1_000_000
-"""Of the noise that plans are tried on; apart from the seeds of runs."""
+def save_fine_run(
+    dash: Dash, sampler: Sampler, images: int, path: Path | str, device: torch.device | str = "cpu"
+) -> None:
+    """Makes a fine run and writes its images; for a stochastic sampler there are none."""
+    started = time.monotonic()
+    fine = [] if sampler.stochastic else fine_run(dash, sampler, images, PLANNING_SEED, device).cpu().numpy()
+    write_npz(path, compress=True, images=np.asarray(fine), seconds=time.monotonic() - started)
+
+
+def save_choice(
+    dash: Dash,
+    dot: DotFunction,
+    sampler: Callable[[int], Sampler],
+    budget: int,
+    ratio: float,
+    auto: Mapping[str, Any],
+    paper: Mapping[str, Any],
+    fine: Path | str,
+    path: Path | str,
+    device: torch.device | str = "cpu",
+) -> None:
+    """Chooses the plan of a budget by a fine run, and writes the choice.
+
+    If the fine run has no images, it is the paper's plan.
+
+    Args:
+        auto: ``shares`` and ``leans`` of the candidates.
+        paper: settings of the policy ``paper``.
+        fine: the file of :func:`save_fine_run`.
+        path: the JSON file, which :func:`read_choice` reads.
+    """
+    with open_npz(fine, "fine run", "delete it and run again") as arrays:
+        images, fine_seconds = torch.from_numpy(arrays["images"]), float(arrays["seconds"])
+    if len(images):
+        plans = candidates(budget, ratio, auto["shares"], auto["leans"])
+        choice = choose_plan(dash, dot, sampler, plans, images.to(device), PLANNING_SEED)
+    else:
+        choice = Choice(paper_plan(budget, ratio, **paper), (), 0.0)
+    tried = [{"plan": letters, "error": error} for letters, error in choice.errors]
+    cost = {"seconds": choice.seconds, "fine_run_seconds": fine_seconds}
+    write_json({"plan": choice.plan.letters, "ratio": ratio, "candidates": tried} | cost, path)
+
+
+def read_choice(path: Path | str) -> str:
+    """The letters of the plan that :func:`save_choice` wrote."""
+    return read_json(path)["plan"]

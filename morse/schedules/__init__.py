@@ -1,1 +1,1 @@
-"""Noise schedules: alpha, sigma and log-SNR of a timestep, and the grids of timesteps at which samplers ask."""
+"""Noise schedules (alpha, sigma and log-SNR at a timestep) and the timestep grids of samplers."""

@@ -1,7 +1,8 @@
-r"""Time grids: at which times a sampler asks the network, given how often.
+r"""Timestep grids: the timesteps at which a sampler calls the network, for a given NFE.
 
-Every grid has exactly as many times as calls were asked for, strictly decreasing. Grids of the originals that have more, or
-repeat a time, are here under names of their own (``ddim-uniform``, ``ddim-quadratic``) for the numbers of calls that they have.
+Every grid has exactly as many timesteps as calls, strictly decreasing. Some original grids have
+more, or repeat a timestep. They are here under their own names (``ddim-uniform``,
+``ddim-quadratic``), for the numbers of calls that they can make.
 """
 
 from __future__ import annotations
@@ -15,13 +16,17 @@ from morse.registry import Registry
 from morse.schedules.noise import DiscreteSchedule, NoiseSchedule
 
 DDIM_END = 0.8
-"""The part of the schedule that DDIM's quadratic grid spans: its authors start CIFAR-10 at t = 800 of 1000."""
+"""The fraction of the schedule that DDIM's quadratic grid spans: its authors start CIFAR-10 at
+t = 800 of 1000."""
 
 
 def training_steps(schedule: NoiseSchedule, name: str) -> int:
-    """T, the training steps that grids of whole labels count."""
+    """T, the number of training steps. Raises ValueError for a schedule in continuous time."""
     if not isinstance(schedule, DiscreteSchedule):
-        raise ValueError(f"a {name} grid counts training steps, which a schedule in continuous time has not; use the grid 'time-uniform'")
+        raise ValueError(
+            f"a {name} grid counts training steps, which a schedule in continuous time has not; "
+            f"use the grid 'time-uniform'"
+        )
     return schedule.num_train_timesteps
 
 
@@ -31,13 +36,15 @@ def _check(calls: int, most: int, total: int, name: str) -> None:
 
 
 def uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """``i T // calls`` for i = calls - 1 ... 0: the DDIM authors' where ``calls`` divides T, and as near to the noise where it does not.
+    """``i T // calls`` for i = calls - 1 ... 0: the DDIM authors' grid if ``calls`` divides T.
 
-    The authors' ``range(0, T, T // S)`` has more than S times there; the first S of them (:func:`leading`) begin too late: 130
-    calls at t = 903, which takes pure noise for a sample with a trace of the image. One call is at 0, as in the original.
+    Otherwise it still starts within one stride of T. The authors' ``range(0, T, T // S)`` then has
+    more than S timesteps, and the first S of them (:func:`leading`) start too late. With 130 calls
+    they start at t = 903: the network expects a trace of the image there, and gets pure noise. One
+    call is at 0, as in the original.
 
     Raises:
-        ValueError: if more calls than T are asked for, or fewer than one.
+        ValueError: for more calls than T, or fewer than one.
     """
     total = training_steps(schedule, "uniform")
     _check(calls, total, total, "uniform")
@@ -45,16 +52,20 @@ def uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
 
 
 def leading(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """``i (T // calls)``: diffusers' ``timestep_spacing="leading"`` without offset; :func:`uniform` where ``calls`` divides T."""
+    """``i (T // calls)``: diffusers' ``timestep_spacing="leading"`` without offset.
+
+    It equals :func:`uniform` if ``calls`` divides T.
+    """
     total = training_steps(schedule, "leading")
     _check(calls, total, total, "leading")
     return [float(i * (total // calls)) for i in reversed(range(calls))]
 
 
 def trailing(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """``round(T - i T / calls) - 1``: from T - 1 on, as in diffusers' ``timestep_spacing="trailing"``; never 0 but for all steps.
+    """``round(T - i T / calls) - 1``: diffusers' ``timestep_spacing="trailing"``, from T - 1 down.
 
-    Lin et al. 2024 (arXiv 2305.08891, section 3.3): sampling starts from pure noise, which only T - 1 is near to.
+    It ends at 0 only with more than 2 T / 3 calls. Sampling starts from pure noise, and only T - 1
+    is near that (Lin et al. 2024, arXiv 2305.08891, section 3.3).
     """
     total = training_steps(schedule, "trailing")
     _check(calls, total, total, "trailing")
@@ -62,9 +73,10 @@ def trailing(schedule: NoiseSchedule, calls: int) -> list[float]:
 
 
 def quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """DDIM's grid for CIFAR-10, ``int(linspace(0, sqrt(0.8 T), calls) ** 2)``, where two times would fall together the later one more.
+    """DDIM's grid for CIFAR-10, ``int(linspace(0, sqrt(0.8 T), calls) ** 2)``.
 
-    From 0.8 T down to 0, dense near the data (Song et al. 2021, arXiv 2010.02502, appendix D.2).
+    It goes from 0.8 T down to 0, dense near the data (Song et al. 2021, arXiv 2010.02502, appendix
+    D.2). Duplicates are shifted up to the next free timestep.
     """
     total = training_steps(schedule, "quadratic")
     end = DDIM_END * total
@@ -82,10 +94,10 @@ def _quadratic(end: float, calls: int) -> list[float]:
 
 
 def ddim_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """The DDIM authors' ``range(0, T, T // S)``, of the largest S that gives so many times.
+    """The DDIM authors' ``range(0, T, T // S)``, with the largest S that gives ``calls`` timesteps.
 
     Raises:
-        ValueError: for a number of calls that no S gives, such as 6 of T = 1000, where S = 6 makes 7.
+        ValueError: if no S gives so many, such as 6 for T = 1000, where S = 6 gives 7.
     """
     total = training_steps(schedule, "ddim-uniform")
     _check(calls, total, total, "ddim-uniform")
@@ -93,57 +105,69 @@ def ddim_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
         times = range(0, total, total // steps)
         if len(times) == calls:
             return [float(t) for t in reversed(times)]
-    raise ValueError(f"the DDIM authors' uniform grid never has {calls} times over {total} steps; use the grid 'uniform'")
+    raise ValueError(
+        f"the DDIM authors' uniform grid never has {calls} times over {total} steps; use the grid 'uniform'"
+    )
 
 
 def ddim_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """The DDIM authors' quadratic grid as it is.
+    """The DDIM authors' quadratic grid, unchanged.
 
     Raises:
-        ValueError: where it has a time twice, a call that changes nothing.
+        ValueError: if a timestep appears twice: its second call changes nothing.
     """
     total = training_steps(schedule, "ddim-quadratic")
     end = DDIM_END * total
     _check(calls, int(end) + 1, total, "ddim-quadratic")
     times = _quadratic(end, calls)
     if twice := sorted({t for t in times if times.count(t) > 1}):
-        raise ValueError(f"the DDIM authors' quadratic grid of {calls} times has {twice[0]:g} twice; use the grid 'quadratic'")
+        raise ValueError(
+            f"the DDIM authors' quadratic grid of {calls} times has {twice[0]:g} twice; use the grid 'quadratic'"
+        )
     return times[::-1]
 
 
 def log_snr(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Uniform in the log-SNR from the noisiest label to the first, both among the times (one call: the noisiest)."""
-    low, high = schedule.log_snr(schedule.last), schedule.log_snr(schedule.first)
+    """Uniform in the log-SNR, from t_max to t_min with both ends (one call: t_max)."""
+    low, high = schedule.log_snr(schedule.t_max), schedule.log_snr(schedule.t_min)
     return _between(schedule, calls, "log-SNR", low, high, schedule.time_of_log_snr)
 
 
 def time_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Uniform in time from the noisiest label to the first, both among the times: "time_uniform" of DPM-Solver, the VP-SDE's own."""
-    return _between(schedule, calls, "time-uniform", schedule.last, schedule.first, float)
+    """Uniform in time, from t_max to t_min with both ends: DPM-Solver's "time_uniform", and the
+    VP-SDE's own grid."""
+    return _between(schedule, calls, "time-uniform", schedule.t_max, schedule.t_min, float)
 
 
 def time_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Uniform in the root of time, likewise: DPM-Solver's "time_quadratic"."""
-    return _between(schedule, calls, "time-quadratic", math.sqrt(schedule.last), math.sqrt(schedule.first), lambda root: root**2)
+    """Uniform in the square root of time, with the same ends: DPM-Solver's "time_quadratic"."""
+    return _between(
+        schedule, calls, "time-quadratic", math.sqrt(schedule.t_max), math.sqrt(schedule.t_min), lambda root: root**2
+    )
 
 
-def _between(schedule: NoiseSchedule, calls: int, name: str, start: float, stop: float, time: Callable[[float], float]) -> list[float]:
-    """The last label, times of values even between ``start`` and ``stop``, the first label; the ends without rounding."""
+def _between(
+    schedule: NoiseSchedule, calls: int, name: str, start: float, stop: float, time: Callable[[float], float]
+) -> list[float]:
+    """t_max, the timesteps of evenly spaced values between ``start`` and ``stop``, and t_min. The
+    ends are exact."""
     if calls < 1:
         raise ValueError(f"a {name} grid has at least one call, not {calls}")
     inner = np.linspace(start, stop, calls)[1:-1] if calls > 1 else []
-    return [schedule.last, *(time(float(value)) for value in inner), *([schedule.first] if calls > 1 else [])]
+    return [schedule.t_max, *(time(float(value)) for value in inner), *([schedule.t_min] if calls > 1 else [])]
 
 
 ALIGN_YOUR_STEPS = {
     "ays-sd": (999, 850, 736, 645, 545, 455, 343, 233, 124, 24),
     "ays-sdxl": (999, 845, 730, 587, 443, 310, 193, 116, 53, 13),
 }
-"""The authors' ten times of Stable Diffusion 1.5 and XL (Sabour et al. 2024, arXiv 2404.14507, and its project page)."""
+"""The authors' ten timesteps for Stable Diffusion 1.5 and XL (Sabour et al. 2024, arXiv 2404.14507,
+and its project page)."""
 
 
 def _align_your_steps(times: Sequence[int], schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Published times; for other numbers of calls interpolated as their authors do: linearly in log(sigma / alpha)."""
+    """The published timesteps. For other numbers of calls they are interpolated linearly in
+    log(sigma / alpha), as the authors do."""
     if (total := training_steps(schedule, "Align-Your-Steps")) != 1000:
         raise ValueError(f"Align-Your-Steps' times are of 1000 steps, not {total}")
     if calls < 2:
@@ -182,4 +206,5 @@ GRIDS = Registry(
         "ddim-quadratic": "morse.schedules.grids:ddim_quadratic",
     },
 )
-"""Name in the options of a sampler -> function (schedule, calls) that returns the times, from noise to data."""
+"""Name in a sampler's options -> function (schedule, calls) that returns the timesteps, from noise
+to data."""

@@ -1,8 +1,9 @@
-"""One training loop for everything that is trained here: Dash twins, Dot, and the small feature extractor.
+"""The one training loop: for Dash twins, Dot, and the small feature extractor.
 
-The loop owns optimisation (AdamW, warm-up and cosine learning rate, clipping), the exponential moving average
-of the weights (EMA) and resuming. What is learnt is a *loss function* of a random generator. The generator of step k is
-seeded by (seed, k), so a resumed run draws what an uninterrupted one would have drawn, and ends with the same weights.
+The loop owns optimisation (AdamW, warm-up and cosine learning rate, clipping), the exponential
+moving average of the weights (EMA) and resuming. What is learnt is given by a *loss function* of a
+random generator. The generator of step k is seeded by (seed, k). So a resumed training draws what
+an uninterrupted one would have drawn, and ends with the same weights.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from morse.files import DamagedFile, write_atomically
+from morse.runtime.device import fast_precision
 from morse.seeds import generator
 
 LossFunction = Callable[[int, torch.Generator], Tensor]
@@ -32,9 +34,11 @@ class TrainSettings:
 
     Attributes:
         steps: optimiser steps.
-        learning_rate: peak of the schedule: linear over ``warmup`` steps, then half a cosine down to zero.
-        ema_decay: of the averaged weights; in the first steps (1 + k) / (10 + k) if that is smaller.
-        precision: "float32", or "bfloat16" for autocast.
+        learning_rate: peak of the learning rate. It rises linearly over ``warmup`` steps, then
+            falls to zero as half a cosine.
+        ema_decay: decay of the EMA. Step k uses (1 + k) / (10 + k) if that is smaller.
+        precision: "float32", "bfloat16" for autocast, or "auto": bfloat16 if the device is fast in
+            it (:func:`morse.runtime.device.fast_precision`).
         checkpoint_every: steps between two resume points.
     """
 
@@ -45,11 +49,11 @@ class TrainSettings:
     grad_clip: float = 1.0
     ema_decay: float = 0.999
     seed: int = 0
-    precision: str = "float32"
+    precision: str = "auto"
     checkpoint_every: int = 500
 
     def rate(self, step: int) -> float:
-        """The learning rate of a step (counted from 0)."""
+        """The learning rate of a step, counted from 0."""
         if step < self.warmup:
             return self.learning_rate * (step + 1) / self.warmup
         progress = (step - self.warmup) / max(1, self.steps - self.warmup)
@@ -63,26 +67,30 @@ def train(
     resume_from: Path | None = None,
     progress: str = "train",
     made_of: Mapping[str, Any] | None = None,
-) -> dict[str, float | int]:
-    """Trains the parameters of ``module`` that require a gradient; leaves their averaged values in it.
+) -> dict[str, Any]:
+    """Trains the parameters of ``module`` that require a gradient, and leaves their EMA in it.
 
     Args:
-        module: what is trained; its buffers are kept with the resume point too, not averaged.
-        resume_from: where the resume point lies; it is written there every ``checkpoint_every`` steps, read if it exists,
-            and removed at the end.
+        module: what is trained. Its buffers are saved with the resume point too, but not averaged.
+        resume_from: path of the resume point. It is written every ``checkpoint_every`` steps, read
+            if it exists, and removed at the end.
         progress: caption of the progress bar.
-        made_of: what else decides the outcome (hashes, settings of the loss); a resume point goes on only with the same.
+        made_of: what else decides the outcome (hashes, settings of the loss). Training resumes only
+            if it is the same.
 
     Returns:
-        ``steps``, ``seconds`` (those before a resume point too), and ``loss``, averaged over the last tenth of the steps.
+        ``steps``; ``seconds``, with those before a resume point; ``loss``, the mean over the last
+        tenth of the steps since the last resume; and the ``precision`` used.
 
     Raises:
         ValueError: if the resume point was made with other settings, or is of another network.
         DamagedFile: if the resume point cannot be read.
-        FloatingPointError: if the loss stops being finite.
+        FloatingPointError: if the loss is no longer finite.
     """
     parameters = {name: p for name, p in module.named_parameters() if p.requires_grad}
     device = next(iter(parameters.values())).device
+    if settings.precision == "auto":
+        settings = replace(settings, precision=fast_precision(device))
     optimiser = torch.optim.AdamW(parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     average = {name: p.detach().clone() for name, p in parameters.items()}
     first, before, made_by = 0, 0.0, asdict(settings) | dict(made_of or {})
@@ -111,23 +119,32 @@ def train(
         if resume_from is not None and (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps:
             _save(resume_from, step + 1, time.monotonic() - started, made_by, module, average, optimiser)
 
-    with torch.no_grad():
-        for name, p in parameters.items():
-            p.copy_(average[name])
+    module.load_state_dict(average, strict=False)
     module.eval()
     if resume_from is not None:
         resume_from.unlink(missing_ok=True)
     tail = losses[-max(1, len(losses) // 10) :]
-    return {"steps": settings.steps, "seconds": time.monotonic() - started, "loss": sum(tail) / max(1, len(tail))}
+    spent = {"steps": settings.steps, "seconds": time.monotonic() - started, "precision": settings.precision}
+    return spent | {"loss": sum(tail) / max(1, len(tail))}
 
 
-def _save(path: Path, step: int, seconds: float, made_by: dict, module: nn.Module, average: dict, optimiser: torch.optim.Optimizer) -> None:
+def _save(
+    path: Path,
+    step: int,
+    seconds: float,
+    made_by: dict,
+    module: nn.Module,
+    average: dict,
+    optimiser: torch.optim.Optimizer,
+) -> None:
     trained = set(average)
     state = {
         "step": step,
         "seconds": seconds,
         "settings": made_by,
-        "module": {k: v for k, v in module.state_dict().items() if k in trained or k not in dict(module.named_parameters())},
+        "module": {
+            k: v for k, v in module.state_dict().items() if k in trained or k not in dict(module.named_parameters())
+        },
         "average": average,
         "optimiser": optimiser.state_dict(),
     }
@@ -137,16 +154,16 @@ def _save(path: Path, step: int, seconds: float, made_by: dict, module: nn.Modul
 def _resume(
     path: Path, made_by: dict, module: nn.Module, parameters: dict, average: dict, optimiser: torch.optim.Optimizer
 ) -> tuple[int, float]:
-    """Steps made and seconds spent before."""
+    """Loads a resume point. Returns the steps and the seconds of training before it."""
     try:
         state = torch.load(path, weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise DamagedFile(f"resume point {path} cannot be read; delete it to start anew") from error
+        raise DamagedFile(f"resume point {path} cannot be read; delete it to start again") from error
     if state["settings"] != made_by:
         changed = sorted(k for k in {*made_by, *state["settings"]} if state["settings"].get(k) != made_by.get(k))
-        raise ValueError(f"resume point {path} was made with another {', '.join(changed)}; delete it to start anew")
+        raise ValueError(f"resume point {path} was made with another {', '.join(changed)}; delete it to start again")
     if {k: v.shape for k, v in state["average"].items()} != {k: p.shape for k, p in parameters.items()}:
-        raise ValueError(f"resume point {path} belongs to another network; delete it to start anew")
+        raise ValueError(f"resume point {path} belongs to another network; delete it to start again")
     module.load_state_dict(state["module"], strict=False)
     for name, value in state["average"].items():
         average[name].copy_(value)

@@ -5,7 +5,10 @@ from statistics import median
 
 
 def ratio_in_turn(benchmark, first, second, rounds):
-    """The first's time over the second's, median of the pairs after one to warm up; the benchmark itself is of a pair."""
+    """The first's time over the second's: the median of the pairs after one to warm up.
+
+    The benchmark itself is of a pair.
+    """
     ratios = []
 
     def pair():

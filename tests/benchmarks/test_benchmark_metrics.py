@@ -1,26 +1,24 @@
-"""The Fréchet distance and the features behind it, beside clean-fid on the same data in the same run."""
+"""The Fréchet distance and the features behind it, beside clean-fid on the same data."""
 
 import warnings
 from functools import reduce
 from operator import add
-from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from pairs import ratio_in_turn
 from PIL import Image
 
 from morse.data.archive import load_split
+from morse.experiments.cards import read_card
+from morse.files import sha256
 from morse.published import INCEPTION
 from morse.quality.extractors import load_extractor
 from morse.quality.extractors.inception import legacy_pytorch
 from morse.quality.frechet import distance_from, frechet_distance
 from morse.quality.statistics import Statistics
-
-ROOT = Path(__file__).parents[2]
 
 
 def covariance(dim, seed, rank):
@@ -74,12 +72,11 @@ def test_merging(benchmark, dim, groups):
 @pytest.fixture(scope="module")
 def pngs(tmp_path_factory):
     """Images of the test split, as an array and as a folder of PNG files."""
-    card = yaml.safe_load((ROOT / "config/tasks/fashion-mnist.yaml").read_text())
-    images = load_split(ROOT / card["data"]["file"], "test", 32).images[:2000]
+    images = load_split(read_card("task", "fashion-mnist")["data"], "test").images[:2000]
     folder = tmp_path_factory.mktemp("pngs")
     for index, image in enumerate(images):
         Image.fromarray(image[0]).save(folder / f"{index:05}.png")
-    return card, images, folder
+    return images, folder
 
 
 def from_folder(folder, model, mode, count):
@@ -87,22 +84,25 @@ def from_folder(folder, model, mode, count):
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return fid.get_folder_features(str(folder), model, num_workers=0, num=count, batch_size=100, device="cpu", mode=mode, verbose=False)
+        return fid.get_folder_features(
+            str(folder), model, num_workers=0, num=count, batch_size=100, device="cpu", mode=mode, verbose=False
+        )
 
 
 @pytest.mark.benchmark(group="features: clean-fid's folder path over ours from memory")
 def test_features_of_the_small_classifier(benchmark, pngs):
-    card, images, folder = pngs
-    weights = card["extractor"]["weights"]
-    settings = {"kind": "fashion-classifier", "weights": weights | {"file": str(ROOT / weights["file"])}}
-    extractor = load_extractor(settings)
+    images, folder = pngs
+    extractor = load_extractor("fashion-classifier")
 
     def model(x):  # three equal channels in 0..255, as clean-fid loads them
         with torch.inference_mode():
             return extractor.embed(x[:, :1].round().to(torch.uint8))
 
     share = ratio_in_turn(
-        benchmark, lambda: from_folder(folder, model, "legacy_tensorflow", len(images)), lambda: extractor(images), rounds=3
+        benchmark,
+        lambda: from_folder(folder, model, "legacy_tensorflow", len(images)),
+        lambda: extractor(images),
+        rounds=3,
     )
     benchmark.extra_info["clean-fid over ours"] = round(share, 2)
 
@@ -113,8 +113,6 @@ def test_features_of_inception(benchmark, pngs, tmp_path, monkeypatch):
     from cleanfid import inception_pytorch
     from torchvision.models import Inception3
 
-    from morse.files import sha256
-
     path = tmp_path / INCEPTION["inception-legacy-pytorch"].file
     with patch.object(Inception3, "load_state_dict", lambda self, state: None), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -123,10 +121,13 @@ def test_features_of_inception(benchmark, pngs, tmp_path, monkeypatch):
     torch.save(network.state_dict(), path)
     monkeypatch.setenv("MORSE_WEIGHTS", str(tmp_path))
     extractor = legacy_pytorch({"sha256": sha256(path)})
-    with patch.object(inception_pytorch, "load_state_dict_from_url", lambda *_, **__: network.state_dict()), warnings.catch_warnings():
+    with (
+        patch.object(inception_pytorch, "load_state_dict_from_url", lambda *_, **__: network.state_dict()),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         theirs = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
-    _, images, folder = pngs
+    images, folder = pngs
     share = ratio_in_turn(
         benchmark,
         lambda: from_folder(folder, lambda x: theirs(x / 255)[0].squeeze(-1).squeeze(-1), "legacy_pytorch", 100),

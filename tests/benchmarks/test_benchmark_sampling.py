@@ -1,43 +1,37 @@
-"""What a run costs beside its networks: the samplers' arithmetic, the loop, and the imports before it.
+"""What a run costs beside its networks: samplers' arithmetic, the loop, and imports before it.
 
-Run with ``pytest tests/benchmarks``. In the first group the predictor is free, it returns one fixed tensor; beside it stand the calls of
-the shipped Dash for the same number of steps, of which the samplers' arithmetic should be under 2 %.
+Run with ``pytest tests/benchmarks``. In the first group the predictor is free, it returns one fixed
+tensor. Beside it are the calls of the shipped Dash for the same number of steps, of which the
+samplers' arithmetic should be under 2 %.
 """
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
 from diffusers.pipelines.ddim.pipeline_ddim import DDIMPipeline
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from pairs import ratio_in_turn
 
 from morse.dash.loading import load_dash
-from morse.dot.loading import load_dot, prepare_dot
-from morse.methods.base import labels
-from morse.methods.baseline import DashOnly
+from morse.dot.loading import load_dot
+from morse.experiments.cards import ROOT
+from morse.methods.base import timesteps
+from morse.methods.baseline import Baseline
 from morse.samplers import SAMPLERS
 from morse.sampling.loop import draw, trajectory
-from morse.schedules.noise import linear
+from morse.schedules.presets import linear
 from morse.seeds import generator
 
-ROOT = Path(__file__).parents[2]
-
+MODEL = "cifar10-ddpm-mini"
 CALLS = 20
 BATCH = (100, 1, 32, 32)
 
 
 @pytest.fixture(scope="module")
-def card():
-    return yaml.safe_load((ROOT / "config/models/cifar10-ddpm-mini.yaml").read_text())
-
-
-@pytest.fixture(scope="module")
-def dash(card):
-    return load_dash(card, ROOT / card["dash"]["file"])
+def dash():
+    return load_dash(MODEL)
 
 
 @pytest.fixture
@@ -82,7 +76,7 @@ def test_calls_of_the_shipped_dash(benchmark, dash, noise):
     @torch.inference_mode()
     def run():
         for t in SAMPLERS["ddim"](linear(), CALLS).times:
-            eps = dash(noise, labels(noise, t))
+            eps = dash(noise, timesteps(noise, t))
         return eps
 
     assert benchmark.pedantic(run, rounds=2, warmup_rounds=1).isfinite().all()
@@ -90,9 +84,8 @@ def test_calls_of_the_shipped_dash(benchmark, dash, noise):
 
 @pytest.mark.benchmark(group="a call on 100 images")
 @pytest.mark.parametrize("network", ["dash", "dot"])
-def test_a_call_of_the_shipped_networks(benchmark, card, dash, noise, network, tmp_path):
-    prepare_dot(card, ROOT / card["dash"]["file"], ROOT / card["dot"]["file"], tmp_path / "dot.safetensors")
-    dot, s, t = load_dot(card, dash, tmp_path / "dot.safetensors"), labels(noise, 600.0), labels(noise, 500.0)
+def test_a_call_of_the_shipped_networks(benchmark, dash, noise, network):
+    dot, s, t = load_dot(MODEL, dash), timesteps(noise, 600.0), timesteps(noise, 500.0)
     run = {"dash": lambda: dash(noise, t), "dot": lambda: dot(noise, noise, noise, s, t)}[network]
     with torch.inference_mode():
         benchmark.pedantic(run, rounds=7, warmup_rounds=2)
@@ -100,9 +93,10 @@ def test_a_call_of_the_shipped_networks(benchmark, card, dash, noise, network, t
 
 @pytest.mark.benchmark(group="loop")
 def test_ddim_loop_beside_diffusers_pipeline(benchmark, dash):
-    """Ours and DDIMPipeline on the same network, in turn; ``ratio`` in the extra info is our time over theirs (median of pairs).
+    """Ours and DDIMPipeline on the same network, in turn.
 
-    Noise, network and steps are the same; theirs ends with images in [0, 1], ours in [-1, 1].
+    ``ratio`` in the extra info is our time over theirs, the median of pairs. Noise, network and
+    steps are the same. Theirs ends with images in [0, 1], ours in [-1, 1].
     """
     scheduler = DDIMScheduler(beta_start=1e-4, beta_end=0.02, clip_sample=False, timestep_spacing="leading")
     pipeline = DDIMPipeline(dash.network, scheduler)
@@ -111,11 +105,12 @@ def test_ddim_loop_beside_diffusers_pipeline(benchmark, dash):
 
     def ours():
         generators = [generator(0, i) for i in range(batch)]
-        return trajectory(DashOnly(dash), sampler, draw(generators, dash.shape), generators)
+        return trajectory(Baseline(dash), sampler, draw(generators, dash.shape), generators)
 
     def theirs():
-        return pipeline(batch, [generator(0, i) for i in range(batch)], num_inference_steps=10, use_clipped_model_output=False,
-                        output_type="np").images  # fmt: skip
+        generators = [generator(0, i) for i in range(batch)]
+        options = {"num_inference_steps": 10, "use_clipped_model_output": False, "output_type": "np"}
+        return pipeline(batch, generators, **options).images
 
     same = torch.from_numpy(theirs()).permute(0, 3, 1, 2)
     torch.testing.assert_close((ours() / 2 + 0.5).clamp(0, 1), same, rtol=0, atol=1e-4)
@@ -125,27 +120,31 @@ def test_ddim_loop_beside_diffusers_pipeline(benchmark, dash):
 @pytest.mark.benchmark(group="per image")
 @pytest.mark.parametrize("batch", [1, 10, 100])
 def test_sampling_of_an_image_by_batch_size(benchmark, dash, batch):
-    """Ten DDIM steps; ``over_network`` in the extra info is the run's time over that of its ten calls of Dash alone."""
+    """Ten DDIM steps.
+
+    ``over_network`` in the extra info is the run's time over that of its ten calls of Dash alone.
+    """
     sampler, x = SAMPLERS["ddim"](dash.schedule, 10), torch.randn((batch, *dash.shape), generator=generator(0))
 
     def run():
         generators = [generator(0, i) for i in range(batch)]
-        return trajectory(DashOnly(dash), sampler, draw(generators, dash.shape), generators)
+        return trajectory(Baseline(dash), sampler, draw(generators, dash.shape), generators)
 
     @torch.inference_mode()
     def network():
         for t in sampler.times:
-            dash(x, labels(x, t))
+            dash(x, timesteps(x, t))
 
     benchmark.extra_info["over_network"] = ratio_in_turn(benchmark, run, network, rounds=5)
 
 
 @pytest.mark.benchmark(group="start-up")
 def test_start_up_of_a_sampling_process(benchmark):
-    """A node of the workflow pays this before its first image."""
+    """A job of the workflow pays this before its first image."""
 
     def start():
-        code = "from morse.runtime import light_import; light_import.import_unet(); import morse.sampling.loop, morse.dash.loading"
+        code = "from morse.runtime import light_import; light_import.import_unet()\n"
+        code += "import morse.sampling.loop, morse.dash.loading"
         subprocess.run([sys.executable, "-c", code], cwd=ROOT / "workflow" / "scripts", check=True)
 
     benchmark.pedantic(start, rounds=3, iterations=1)

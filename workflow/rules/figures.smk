@@ -1,8 +1,11 @@
-# Tables and images -> figures, the notebook.
+# Tables and images -> figures and the notebook.
 VECTOR = ["svg", "pdf"]  # beside each PNG
-GRIDS = [
-    (model, task, sampler) for model, task, sampler in CURVES if model in MORSE_MODELS
-]
+# Curves on which methods are compared have an image grid.
+IMAGE_GRIDS = [curve for curve in CURVES if len(METHODS_OF[curve[0]]) > 1]
+
+
+def grid_runs(wildcards):
+    return first_seed_of(RUNS, wildcards.model, wildcards.task, wildcards.sampler)
 
 
 rule figures:
@@ -13,9 +16,9 @@ rule figures:
         ),
         [
             f"<results>/figures/grids/{model}/{task}/{sampler}.png"
-            for model, task, sampler in GRIDS
+            for model, task, sampler in IMAGE_GRIDS
         ],
-        collect("<results>/figures/explained/{model}.png", model=MORSE_MODELS),
+        collect("<results>/figures/explained/{model}.png", model=DOT_MODELS),
     localrule: True
 
 
@@ -58,8 +61,7 @@ rule curves:
 rule image_grid:
     input:
         images=lambda wildcards: [
-            f"<results>/images/{RUN.format(**node)}.npz"
-            for node in grid_nodes(wildcards)
+            f"<results>/images/{RUN.format(**run)}.npz" for run in grid_runs(wildcards)
         ],
     output:
         grid=report(
@@ -79,7 +81,7 @@ rule image_grid:
         "../../environment.yml"
     params:
         captions=lambda wildcards: [
-            f"{node['method']} {node['budget']}" for node in grid_nodes(wildcards)
+            f"{run['method']} {run['budget']} LSD" for run in grid_runs(wildcards)
         ],
     script:
         "../scripts/image_grid.py"

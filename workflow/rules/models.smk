@@ -1,33 +1,23 @@
-# Dot: trained here or loaded, made ready for inference; how fast it is, and what it explains.
+# A model's networks: Dot for inference, the speed of each call here, what Dot explains.
 
 
-rule train_dot:
-    input:
-        dash=dash_weights,
-    output:
-        dot="<results>/dot/{model}.safetensors",
-        training="<results>/dot/{model}.json",
-    log:
-        "<results>/logs/train_dot/{model}.log",
-    conda:
-        "../../environment.yml"
-    threads: all_cores
-    resources:
-        gpu=1,
-    params:
-        card=dot_recipe,
-        data=lambda wildcards: data_settings(
-            model_card(wildcards)["dot"]["training"]["data"]
-        ),
-        device=config["device"],
-    script:
-        "../scripts/train_dot.py"
+def trains_dot(model):
+    """Whether the run trains the model's Dot, instead of loading the shipped one."""
+    return CARDS["model"][model]["dot"]["source"] == "train"
+
+
+def dash_weights(wildcards):
+    return str(cards.resource(CARDS["model"][wildcards.model]["dash"]["file"]))
 
 
 rule prepare_dot:
     input:
         dash=dash_weights,
-        dot=dot_weights,
+        dot=lambda w: (
+            f"<results>/dot/{w.model}.safetensors"
+            if trains_dot(w.model)
+            else str(cards.resource(CARDS["model"][w.model]["dot"]["file"]))
+        ),
     output:
         dot="<results>/prepared/{model}.safetensors",
     log:
@@ -35,60 +25,17 @@ rule prepare_dot:
     conda:
         "../../environment.yml"
     params:
-        card=morse_card,
-        dot_sha256=dot_sha256,
+        card=lambda w: cards.network_view(CARDS["model"][w.model], ["dash", "dot"]),
+        # The shipped file's; a trained one has no hash beforehand.
+        dot_sha256=lambda w: (
+            None if trains_dot(w.model) else CARDS["model"][w.model]["dot"]["sha256"]
+        ),
     script:
         "../scripts/prepare_dot.py"
 
 
-rule fine_run:
-    input:
-        dash=dash_weights,
-    output:
-        fine="<results>/plans/model={model}/sampler={sampler}/fine.npz",
-    log:
-        "<results>/logs/fine_run/model={model}/sampler={sampler}.log",
-    conda:
-        "../../environment.yml"
-    threads: all_cores
-    resources:
-        gpu=1,
-    params:
-        card=dash_card,
-        sampler=sampler_settings,
-        images=config["morse"]["auto"]["images"],
-        calls=config["morse"]["auto"]["fine_calls"],
-        device=config["device"],
-    script:
-        "../scripts/fine_run.py"
-
-
-rule plan:
-    input:
-        dash=dash_weights,
-        dot="<results>/prepared/{model}.safetensors",
-        fine="<results>/plans/model={model}/sampler={sampler}/fine.npz",
-    output:
-        plan="<results>/plans/model={model}/sampler={sampler}/budget={budget}.json",
-    log:
-        "<results>/logs/plan/model={model}/sampler={sampler}/budget={budget}.log",
-    conda:
-        "../../environment.yml"
-    threads: all_cores
-    resources:
-        gpu=1,
-    params:
-        card=morse_card,
-        sampler=sampler_settings,
-        auto={key: config["morse"]["auto"][key] for key in ("shares", "leans")},
-        paper=config["morse"]["paper"],
-        device=config["device"],
-    script:
-        "../scripts/choose_plan.py"
-
-
-# Apart for each network, so that baselines do not depend on Dot, and with no setting of the latencies, which may change without
-# sampling all anew.
+# A job for each network, so that baselines do not depend on Dot. It has no settings of the
+# latencies, so that a change of these does not sample all again.
 rule fastest_execution:
     input:
         dash=dash_weights,
@@ -103,29 +50,30 @@ rule fastest_execution:
     resources:
         gpu=1,
     params:
-        card=networks,
+        card=network_view,
         batch_size=config["batch_size"],
         device=config["device"],
     script:
         "../scripts/fastest_execution.py"
 
 
-rule latency:
+rule measure_latency:
     input:
         dash=dash_weights,
-        dot="<results>/prepared/{model}.safetensors",
+        dot=prepared_dot,
         executions=measured_executions,
     output:
         record="<results>/latency/{model}.json",
     log:
-        "<results>/logs/latency/{model}.log",
+        "<results>/logs/measure_latency/{model}.log",
     conda:
         "../../environment.yml"
     threads: all_cores
     resources:
         gpu=1,
     params:
-        card=morse_card,
+        card=network_view,
+        methods=lambda w: METHODS_OF[w.model],
         settings=config["latency"],
         batch_size=config["batch_size"],
         execution=config["execution"],
@@ -148,10 +96,10 @@ rule explained:
     resources:
         gpu=1,
     params:
-        card=dot_recipe,
-        data=lambda wildcards: data_settings(
-            model_card(wildcards)["dot"]["training"]["data"]
-        ),
+        card=lambda w: cards.dot_training_view(CARDS["model"][w.model]),
+        data=lambda w: CARDS["task"][
+            CARDS["model"][w.model]["dot"]["training"]["data"]
+        ]["data"],
         draws=config["explained"]["draws"],
         device=config["device"],
     script:

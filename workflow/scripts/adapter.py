@@ -1,4 +1,4 @@
-"""What every script of the workflow shares: its log, its threads and device, and errors as one line."""
+"""What every script of the workflow shares: its log, its device, and errors as one line."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, TextIO
 from morse.files import DamagedFile
 
 EXPECTED = (DamagedFile, ValueError, KeyError, FloatingPointError)
-"""Errors of input; what they say is enough. Others keep their traceback."""
+"""Errors of input: their message is enough. Others keep their traceback."""
 
 
 class _Both:
-    """A text stream that writes to two: the terminal, for progress bars, and the log."""
+    """A text stream that writes to two: to the terminal, for progress bars, and to the log."""
 
     def __init__(self, *streams: TextIO):
         self.streams = streams
@@ -32,13 +32,17 @@ class _Both:
 
 @contextmanager
 def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
-    """Runs a script's body: stderr goes to the log too, and an error of input ends it with one line and exit code 1.
+    """Runs a script's body.
+
+    stderr goes to the log too. An error of input ends the body with one line and exit code 1.
 
     Args:
-        networks: whether the body imports Dash and Dot, for which no more of diffusers is loaded than they need.
+        networks: whether the body imports Dash and Dot. Then only the part of diffusers that they
+            need is loaded.
     """
     if networks:
-        from morse.runtime.light_import import import_unet  # here, as what it patches with takes other jobs' time to load
+        # Imported here, so that other jobs do not spend the time to load it.
+        from morse.runtime.light_import import import_unet
 
         import_unet()
     with open(snakemake.log[0], "w", buffering=1) as log:  # by lines, as os._exit below flushes nothing
@@ -54,3 +58,18 @@ def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
             os._exit(1)  # after sys.exit Snakemake would print a traceback of its own
         finally:
             sys.stderr = terminal
+
+
+def device_of(snakemake: Any) -> str:
+    """The job's device, as the configuration says; torch uses no more threads than the job has."""
+    from morse.runtime.device import device_of
+
+    return device_of(snakemake.params.device, snakemake.threads)
+
+
+def written_by(device: str) -> dict[str, Any]:
+    """The provenance of what a job computed on a device."""
+    from morse.provenance import provenance
+    from morse.runtime.device import device_name
+
+    return provenance(device_name(device))

@@ -1,13 +1,13 @@
 """The map of the explained residual -> a figure."""
 
-import numpy as np
-from adapter import job, read_json
+from adapter import job
 
 with job(snakemake):
     from morse.report.explained import residual_heatmap
     from morse.report.style import formats, save
+    from morse.results.records import read_explained
 
-    record = read_json(snakemake.input.record)
-    cells = np.array(record["explained"], dtype=float)
+    record = read_explained(snakemake.input.record)
     title = f"What Dot explains, {record['model']}: {record['overall']:.2f} over all"
-    save(residual_heatmap(cells, record["s_edges"], record["gap_edges"], title), formats(snakemake.output.figure))
+    figure = residual_heatmap(record["explained"], record["s_edges"], record["gap_edges"], title)
+    save(figure, formats(snakemake.output.figure))

@@ -1,17 +1,18 @@
-"""Which execution of a network takes the least time on this machine, for the configuration's `execution: best`."""
+"""The execution of a network that takes the least time on this machine.
 
-from adapter import device_name, device_of, job, write_json
+It is for the configuration's `execution: best`.
+"""
+
+from adapter import device_of, job, written_by
 
 with job(snakemake, networks=True):
-    from morse.dash.loading import load_dash
-    from morse.dot.loading import load_dot
-    from morse.provenance import provenance
+    from morse.runtime.execution import save_execution
     from morse.runtime.latency import fastest
+    from morse.sampling.run import load_networks
 
-    node, config, files = snakemake.wildcards, snakemake.params, snakemake.input
-    device = device_of(config.device, snakemake.threads)
-    dash = load_dash(config.card, files.dash, config.card["dash"]["sha256"], device)
-    network = load_dot(config.card, dash, files.dot) if node.network == "dot" else dash
-    found = fastest(node.network, network, dash.shape, config.batch_size, device=device)
-    named = {"model": node.model, "network": node.network, "provenance": provenance(device_name(device))}
-    write_json(named | found, snakemake.output.record)
+    wildcards, config, device = snakemake.wildcards, snakemake.params, device_of(snakemake)
+    loaded = load_networks(config.card, ("dash", wildcards.network), snakemake.input.dot, device)
+    found = fastest(
+        wildcards.network, loaded[wildcards.network], loaded["dash"].shape, config.batch_size, device=device
+    )
+    save_execution(wildcards.model, wildcards.network, found, written_by(device), snakemake.output.record)

@@ -1,19 +1,18 @@
-"""Features of a node -> the metrics beside its distance."""
+"""Features of a run by one extractor -> its metrics."""
 
-from adapter import job, write_json
+from adapter import job
 
 with job(snakemake):
-    from morse.quality.features import Features, joined
-    from morse.quality.metrics import second_opinion, secondary_metrics
+    from morse.files import write_json
+    from morse.quality.features import read_features
+    from morse.quality.metrics import measure
     from morse.quality.statistics import Statistics
+    from morse.results.records import metrics_record
 
-    files = snakemake.input
-    made = {}
-    if files.features:
-        features = joined([Features.load(path) for path in files.features])
-        reference, sums = Features.load(files.reference_features), Statistics.load(files.reference)
-        made |= secondary_metrics(snakemake.params.names, features, reference, sums)
-    if files.second:
-        second = joined([Features.load(path) for path in files.second])
-        made |= second_opinion(second, Statistics.load(files.second_reference), snakemake.params.groups)
-    write_json(made, snakemake.output.metrics)
+    files, config = snakemake.input, snakemake.params
+    features, reference = read_features(files.features), read_features([files.reference_features])
+    sums = Statistics.load(files.reference)
+    metrics = measure(config.names, features, reference, sums, config.groups)
+    write_json(
+        metrics_record(snakemake.wildcards.extractor, config.caption, features, sums, metrics), snakemake.output.metrics
+    )

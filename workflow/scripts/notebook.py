@@ -9,9 +9,9 @@ with job(snakemake):
 
     from morse.files import write_atomically
 
-    parameters = {name: str(Path(snakemake.input[name]).resolve()) for name in ("runs", "speedup", "jackknife")}
-
-    def execute(temporary: Path) -> None:
-        papermill.execute_notebook(snakemake.input.notebook, temporary, parameters, kernel_name="python3", progress_bar=False)
-
-    write_atomically(execute, Path(snakemake.output.notebook))
+    paths = {name: str(Path(snakemake.input[name]).resolve()) for name in ("runs", "speedup", "jackknife")}
+    run = {"kernel_name": "python3", "progress_bar": False}
+    write_atomically(
+        lambda temporary: papermill.execute_notebook(snakemake.input.notebook, temporary, paths, **run),
+        Path(snakemake.output.notebook),
+    )

@@ -5,7 +5,8 @@ from pathlib import Path
 from adapter import job
 
 with job(snakemake, networks=True):
+    from morse.dash.loading import load_dash
     from morse.dot.loading import prepare_dot
 
-    files, config = snakemake.input, snakemake.params
-    prepare_dot(config.card, Path(files.dash), Path(files.dot), Path(snakemake.output.dot), config.dot_sha256)
+    config = snakemake.params
+    prepare_dot(config.card, load_dash(config.card), Path(snakemake.output.dot), snakemake.input.dot, config.dot_sha256)

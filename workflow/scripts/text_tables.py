@@ -1,15 +1,14 @@
 """Tables as CSV -> Markdown, LaTeX and HTML."""
 
-from adapter import job, write_text
+from adapter import job
 
 with job(snakemake):
     import pandas as pd
 
-    from morse.report.text_tables import TEXTS, html, latex, markdown
+    from morse.report.text_tables import write_text_tables
 
-    captions, outputs = snakemake.params.captions, snakemake.output
-    for index, ((name, caption), path) in enumerate(zip(captions.items(), snakemake.input, strict=True)):
-        text = TEXTS[name](pd.read_csv(path))
-        write_text(markdown(text), outputs.md[index])
-        write_text(latex(text, caption, f"tab:{name}"), outputs.tex[index])
-        write_text(html(text, caption), outputs.html[index])
+    outputs = snakemake.output
+    for name, *paths in zip(
+        snakemake.params.tables, snakemake.input, outputs.md, outputs.tex, outputs.html, strict=True
+    ):
+        write_text_tables(pd.read_csv(paths[0]), name, *paths[1:])

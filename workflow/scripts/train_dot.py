@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from adapter import device_name, device_of, job, write_json
+from adapter import device_of, job, written_by
 
 with job(snakemake, networks=True):
     from morse.data.archive import load_split
     from morse.dot.training import train_dot
-    from morse.provenance import provenance
+    from morse.files import write_json
+    from morse.results.records import training_record
 
-    config, data = snakemake.params, snakemake.params.data
-    device = device_of(config.device, snakemake.threads)
-    images = load_split(data["file"], config.card["dot"]["training"]["split"], data["size"], data["sha256"]).images
-    made = train_dot(config.card, Path(snakemake.input.dash), images, Path(snakemake.output.dot), device)
-    write_json(made | {"provenance": provenance(device_name(device))}, snakemake.output.training)
+    config, device = snakemake.params, device_of(snakemake)
+    images = load_split(config.data, config.card["dot"]["training"]["split"]).images
+    training = train_dot(config.card, Path(snakemake.input.dash), images, Path(snakemake.output.dot), device)
+    write_json(training_record(training, written_by(device)), snakemake.output.training)

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from adapter import device_name, device_of, job, write_json
+from adapter import device_of, job, written_by
 
 with job(snakemake, networks=True):
     from morse.data.archive import load_split
-    from morse.provenance import provenance
+    from morse.files import write_json
     from morse.quality.extractors.fashion_classifier import train_classifier
+    from morse.results.records import training_record
 
-    config, data = snakemake.params, snakemake.params.data
-    device = device_of(config.device, snakemake.threads)
-    train, test = (load_split(data["file"], split, data["size"], data["sha256"]) for split in (config.recipe["split"], "test"))
-    made = train_classifier(config.recipe, train, test, Path(snakemake.output.weights), device)
-    write_json(made | {"provenance": provenance(device_name(device))}, snakemake.output.training)
+    config, device = snakemake.params, device_of(snakemake)
+    train, test = (load_split(config.data, split) for split in (config.recipe["split"], "test"))
+    training = train_classifier(config.recipe, train, test, Path(snakemake.output.weights), device)
+    write_json(training_record(training, written_by(device)), snakemake.output.training)

@@ -1,10 +1,17 @@
-"""Feature extractors: networks that turn images into features, one file each."""
+"""Feature extractors, networks that turn images into features: their registry, and loading by card.
+
+Each is in a file of its own. A new extractor is a function in a new file and its entry in
+:data:`EXTRACTORS`. It also needs a card in config/extractors with its caption, dimension and
+weights.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from morse.experiments.cards import read_card
 from morse.registry import Registry
 
 if TYPE_CHECKING:
@@ -22,27 +29,25 @@ EXTRACTORS = Registry(
         "inception-legacy-pytorch": "morse.quality.extractors.inception:legacy_pytorch",
     },
 )
-
-LABELS = {
-    "fashion-classifier": "Fréchet distance (small classifier)",
-    "efficientnet-lite0": "Fréchet distance (EfficientNet-Lite0)",
-    "inception": "FID",
-    "inception-clean": "FID (clean)",
-    "inception-legacy-pytorch": "FID (legacy PyTorch)",
-}
-"""Extractor's name -> what a Fréchet distance on its features is called."""
+"""Kind in an extractor's card -> function of (card, device) that returns an Extractor
+(:class:`morse.quality.extractors.base.Extractor`)."""
 
 
-DIMENSIONS = {
-    "fashion-classifier": 64,
-    "efficientnet-lite0": 1280,
-    "inception": 2048,
-    "inception-clean": 2048,
-    "inception-legacy-pytorch": 2048,
-}
-"""Extractor's name -> D, known without loading it."""
+def load_extractor(extractor: Mapping[str, Any] | str, device: torch.device | str = "cpu") -> Extractor:
+    """The extractor of a card.
 
+    Args:
+        extractor: the card, or the name of one in config/extractors.
 
-def load_extractor(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """The extractor that ``settings["kind"]`` names in :data:`EXTRACTORS`, made from the rest of ``settings``."""
-    return EXTRACTORS[settings["kind"]](settings, device)
+    Raises:
+        ValueError, UnknownName: one line, for an unknown name or kind, or a dimension in the card
+            that is not the network's.
+        DamagedFile: for missing or altered weights.
+    """
+    card = read_card("extractor", extractor) if isinstance(extractor, str) else extractor
+    loaded = EXTRACTORS[card["kind"]](card, device)
+    if loaded.dim != card["dimension"]:
+        raise ValueError(
+            f"extractor {card['kind']}: dimension {card['dimension']} in its card, but the network gives {loaded.dim}"
+        )
+    return replace(loaded, label=card["caption"])

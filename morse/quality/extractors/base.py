@@ -1,9 +1,7 @@
-"""Feature extractors: uint8 images -> feature vectors, of which :mod:`morse.quality.statistics` keeps sums.
+"""The extractor: a frozen function from uint8 images to feature vectors.
 
-The small classifier stands here; it ships with this repository and judges the mini twins of 1 x 32 x 32. Inception, through
-clean-fid, gives the field's FID (:mod:`morse.quality.extractors.inception`). A distance on the features of any other network is a Fréchet distance but
-no FID, and is never called one. One more extractor is one function that returns an :class:`Extractor`, and its entries here and in
-:mod:`morse.quality.statistics`.
+Inception's features give the field's FID (:mod:`morse.quality.extractors.inception`). On the
+features of any other network, a Fréchet distance is not FID and is never called so.
 """
 
 from __future__ import annotations
@@ -21,21 +19,23 @@ class Extractor:
     """A frozen function from images to features.
 
     Attributes:
-        name: its entry in :data:`EXTRACTORS`.
-        label: what a Fréchet distance on its features is called on an axis.
+        name: its kind in :data:`morse.quality.extractors.EXTRACTORS`.
         dim: D, the number of features.
-        identity: name, hash of the weights and uint8 rule; statistics of unlike identities are never compared.
+        identity: name, hash of the weights and uint8 rule. Statistics of different identities are
+            never compared.
         embed: uint8 (B, C, H, W) on ``device`` -> (B, D).
-        batch_size: images that go through ``embed`` at once, to bound memory; the features do not depend on it.
+        batch_size: images that ``embed`` gets at once, which bounds memory. Features do not depend
+            on it.
+        label: the name of a Fréchet distance on its features, from its card.
     """
 
     name: str
-    label: str
     dim: int
     identity: str
     embed: Callable[[Tensor], Tensor]
     device: torch.device | str = "cpu"
     batch_size: int = 250
+    label: str = ""
 
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """uint8 (B, C, H, W) -> float64 (B, D).

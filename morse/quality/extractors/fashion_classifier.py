@@ -13,25 +13,27 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morse.checkpoints import write_state
 from morse.data.archive import Split
 from morse.data.batches import draw_batch
 from morse.data.pixels import UINT8_RULE, to_network
-from morse.files import DamagedFile, require, sha256
-from morse.quality.extractors import DIMENSIONS, LABELS
+from morse.experiments.cards import resource
+from morse.files import DamagedFile, require
 from morse.quality.extractors.base import Extractor
-from morse.training.loop import LossFunction, TrainSettings, train
+from morse.training.loop import LossFunction
+from morse.training.to_file import train_to_file
 
 
 class SmallClassifier(nn.Module):
-    """A small CNN for 1 x 32 x 32 images in [-1, 1]: 286,506 parameters, 7 million multiply-adds an image.
+    """A small CNN for 1 x 32 x 32 images in [-1, 1].
 
-    Five 3 x 3 convolutions, each with group normalisation (no running averages, so that the mean of weights that training
-    leaves is the whole network) and SiLU, of strides 2, 2, 1, 2, 1; then 64 features by a 1 x 1 convolution, SiLU and the
-    mean over the 4 x 4 positions, so that the features are smooth in the image.
+    It has 286,506 parameters and takes 7 million multiply-adds an image. First are five 3 x 3
+    convolutions, of strides 2, 2, 1, 2, 1, each with group normalisation and SiLU. Then a 1 x 1
+    convolution gives 64 features, with SiLU and the mean over the 4 x 4 positions, which makes them
+    smooth in the image. Group normalisation has no running averages, so the mean of weights that
+    training leaves is the whole network.
     """
 
-    DIM = DIMENSIONS["fashion-classifier"]
+    DIM = 64
     IMAGE_SHAPE = (1, 32, 32)
 
     def __init__(self, classes: int = 10):
@@ -62,21 +64,23 @@ def _convolution(channels_in: int, channels_out: int, stride: int) -> list[nn.Mo
 
 
 def fashion_classifier(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """The trained :class:`SmallClassifier`.
+    """The trained :class:`SmallClassifier` as an extractor.
 
     Args:
         settings: ``weights``, with the ``file`` (safetensors) and its ``sha256``.
 
     Raises:
-        DamagedFile: for a missing or altered file, or one that holds another network; one line.
+        DamagedFile: one line, for a missing or altered file, or one that holds another network.
     """
     weights = settings["weights"]
-    path = require(weights["file"], weights["sha256"], "weights")
+    path = require(resource(weights["file"]), weights["sha256"], "weights")
     network = SmallClassifier()
     try:
         network.load_state_dict(load_file(path))
     except (SafetensorError, RuntimeError) as error:
-        raise DamagedFile(f"weights {path} are not a SmallClassifier's; restore the file or train it again with its rule") from error
+        raise DamagedFile(
+            f"weights {path} are not a SmallClassifier's; restore the file or train it again with its rule"
+        ) from error
     network.eval().requires_grad_(False).to(device)
 
     def embed(images: Tensor) -> Tensor:
@@ -85,13 +89,13 @@ def fashion_classifier(settings: Mapping[str, Any], device: torch.device | str =
         return network.features(images.float() / 127.5 - 1.0)
 
     identity = f"fashion-classifier/{weights['sha256']}/{UINT8_RULE}"
-    return Extractor("fashion-classifier", LABELS["fashion-classifier"], network.DIM, identity, embed, device)
+    return Extractor("fashion-classifier", network.DIM, identity, embed, device)
 
 
 def classifier_loss(
     network: nn.Module, images: np.ndarray, labels: np.ndarray, batch_size: int, device: torch.device | str = "cpu"
 ) -> LossFunction:
-    """Cross-entropy with mirrored images and shifts by up to two pixels."""
+    """Cross-entropy loss, with images mirrored and shifted by up to two pixels."""
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
         x, index = draw_batch(images, batch_size, rng, flip=True)
@@ -105,19 +109,20 @@ def classifier_loss(
 def train_classifier(
     recipe: Mapping[str, Any], data: Split, held_out: Split, output: Path, device: torch.device | str = "cpu"
 ) -> dict[str, Any]:
-    """Trains the small feature extractor and writes it; resumes like :func:`train_dash`.
+    """Trains the classifier and writes it (:func:`morse.training.to_file.train_to_file`).
 
     Returns:
-        As :func:`train_dash`, with ``accuracy`` on the images of ``held_out``.
+        The record of that function, with ``accuracy`` on the images of ``held_out``.
     """
-    settings = TrainSettings(**recipe["train"])
-    torch.manual_seed(settings.seed)
-    network = SmallClassifier().to(device)
-    loss = classifier_loss(network, data.images, data.labels, recipe["batch_size"], device)
-    made_of = {"recipe": dict(recipe), "data": data.identity}
-    made = train(network, loss, settings, output.with_suffix(".resume"), "classifier", made_of)
+    networks: list[SmallClassifier] = []
+
+    def make() -> tuple[nn.Module, LossFunction]:
+        networks.append(SmallClassifier().to(device))
+        return networks[0], classifier_loss(networks[0], data.images, data.labels, recipe["batch_size"], device)
+
+    record = train_to_file(make, recipe, output, "classifier", made_of={"data": data.identity})
     with torch.inference_mode():
-        guesses = [network(to_network(batch).to(device)).argmax(1).cpu() for batch in np.array_split(held_out.images, 20)]
-    accuracy = float((torch.cat(guesses).numpy() == held_out.labels).mean())
-    write_state(network.state_dict(), output)
-    return made | {"accuracy": accuracy, "sha256": sha256(output), "recipe": dict(recipe)}
+        guesses = [
+            networks[0](to_network(batch).to(device)).argmax(1).cpu() for batch in np.array_split(held_out.images, 20)
+        ]
+    return record | {"accuracy": float((torch.cat(guesses).numpy() == held_out.labels).mean())}

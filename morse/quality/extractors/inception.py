@@ -1,7 +1,8 @@
-"""Inception's features as clean-fid's three modes compute them: the field's FID, from arrays in memory.
+"""Inception's features as in clean-fid's three modes, from arrays in memory: the field's FID.
 
-A FID says little without its mode: the resize to 299 x 299 alone moves it by whole points (Parmar et al., arXiv 2104.11222). Papers
-report ``legacy_tensorflow``. The weights must lie on disk already (:mod:`morse.published`); nothing is downloaded here.
+A FID says little without its mode: the resize to 299 x 299 alone changes it by whole points (Parmar
+et al., arXiv 2104.11222). Papers report ``legacy_tensorflow``. The weights must be on disk already
+(:mod:`morse.published`); nothing is downloaded here.
 """
 
 from __future__ import annotations
@@ -20,17 +21,19 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from morse.data.pixels import UINT8_RULE, to_rgb
 from morse.published import INCEPTION, require_published
-from morse.quality.extractors import DIMENSIONS, LABELS
 from morse.quality.extractors.base import Extractor
 from morse.runtime.device import memory_format
 
-SIDE = 299
+SIDE, DIM = 299, 2048
 BATCH, BATCH_ON_CPU = 50, 10
-"""Images at once. On a CPU larger batches leave the cache, at 1.1 times the time for 50."""
+"""Images at once. On a CPU larger batches leave the cache: 50 at once take 1.1 times the time."""
 
 
 def resized_clean(images: Tensor) -> Tensor:
-    """Three channels, then clean-fid's resize: Pillow's antialiased bicubic of each channel in float32, clipped."""
+    """Images in three channels, resized as by clean-fid.
+
+    Pillow's antialiased bicubic resizes each channel in float32; values are clipped.
+    """
     from cleanfid.resize import build_resizer
 
     resize = build_resizer("clean")
@@ -39,31 +42,39 @@ def resized_clean(images: Tensor) -> Tensor:
 
 
 def resized_legacy_pytorch(images: Tensor) -> Tensor:
-    """Three channels, then pytorch-fid's old resize: bilinear without antialiasing, clipped."""
+    """Images in three channels, resized as by old pytorch-fid.
+
+    The resize is bilinear without antialiasing; values are clipped.
+    """
     return functional.interpolate(to_rgb(images), (SIDE, SIDE), mode="bilinear", align_corners=False).clamp(0, 255)
 
 
 def legacy_tensorflow(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """Mode ``legacy_tensorflow``: the resize to 299 x 299 is TensorFlow's and happens inside the network.
+    """Inception in mode ``legacy_tensorflow``: TensorFlow's resize, inside the network.
+
+    It resizes to 299 x 299.
 
     Args:
-        settings: optionally ``sha256``, that the weights must have instead of the published ones.
+        settings: optionally ``sha256``, the hash that the weights must have instead of the
+            published one.
 
     Raises:
-        DamagedFile: for absent or altered weights; one line that names the file and the mend.
+        DamagedFile: one line that names the file and the remedy, for absent or altered weights.
     """
     return _torchscript("inception", settings, to_rgb, device)
 
 
 def clean(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """Mode ``clean``, otherwise as :func:`legacy_tensorflow`."""
+    """Inception in mode ``clean``, otherwise as :func:`legacy_tensorflow`."""
     return _torchscript("inception-clean", settings, resized_clean, device)
 
 
-def _torchscript(name: str, settings: Mapping[str, Any], prepare: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:
+def _torchscript(
+    name: str, settings: Mapping[str, Any], prepare: Callable[[Tensor], Tensor], device: torch.device | str
+) -> Extractor:
     path, weights = _weights(name, settings)
 
-    from cleanfid.inception_torchscript import InceptionV3W  # here, as the mini scale has no use for clean-fid
+    from cleanfid.inception_torchscript import InceptionV3W  # here: the mini scale does not need clean-fid
 
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*torch.jit.load.*")
@@ -73,7 +84,10 @@ def _torchscript(name: str, settings: Mapping[str, Any], prepare: Callable[[Tens
 
 
 def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Extractor:
-    """Mode ``legacy_pytorch``, with pytorch-fid's weights, otherwise as :func:`legacy_tensorflow`."""
+    """Inception in mode ``legacy_pytorch``, with pytorch-fid's weights.
+
+    Otherwise as :func:`legacy_tensorflow`.
+    """
     name = "inception-legacy-pytorch"
     path, weights = _weights(name, settings)
 
@@ -84,9 +98,9 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
         return torch.load(path, map_location="cpu", weights_only=True)
 
     with warnings.catch_warnings(), patch.object(inception_pytorch, "load_state_dict_from_url", from_disk):
-        warnings.simplefilter("ignore")  # torchvision's, of old arguments
+        warnings.simplefilter("ignore")  # torchvision's warnings of old arguments
         network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
-    for block in network.modules():  # the same function but for rounding, a tenth faster on a CPU
+    for block in network.modules():  # the same function apart from rounding, a tenth faster on a CPU
         if isinstance(block, BasicConv2d):
             block.conv, block.bn = fuse_conv_bn_eval(block.conv, block.bn), nn.Identity()
     network.to(device, memory_format=memory_format(device))
@@ -94,11 +108,11 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
 
 
 def _weights(name: str, settings: Mapping[str, Any]) -> tuple[Path, str]:
-    """The extractor's file and the SHA-256 that it was found to have."""
+    """The extractor's file, and its SHA-256, once it is checked."""
     expected = settings.get("sha256", INCEPTION[name].sha256)
     return require_published(INCEPTION[name], expected), expected
 
 
 def _extractor(name: str, weights: str, embed: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:
     batch_size = BATCH_ON_CPU if torch.device(device).type == "cpu" else BATCH
-    return Extractor(name, LABELS[name], DIMENSIONS[name], f"{name}/{weights}/{UINT8_RULE}", embed, device, batch_size)
+    return Extractor(name, DIM, f"{name}/{weights}/{UINT8_RULE}", embed, device, batch_size)

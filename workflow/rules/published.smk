@@ -1,4 +1,5 @@
-# `snakemake --cores 1 published_weights` fetches what others publish, the only step that uses the network; no run depends on it.
+# `snakemake --cores 1 published_weights` fetches published weights. It is the only step that uses
+# the network, and no run depends on it.
 
 
 rule published_weights:

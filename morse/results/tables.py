@@ -1,0 +1,87 @@
+"""Records -> all tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from morse.files import read_json, write_text
+from morse.results.costs import cost_table
+from morse.results.jackknife import jackknife_table
+from morse.results.latency import call_cost_table, latency_table
+from morse.results.lossless import with_lossless
+from morse.results.records import read_training
+from morse.results.runs import runs_table
+from morse.results.speedup import speedup_draws, speedup_table
+from morse.results.speedup_by_metric import speedups_by_metric
+from morse.results.summary import speedup_summary
+
+TABLES = (
+    "runs",
+    "speedup",
+    "summary",
+    "jackknife",
+    "latency",
+    "call_costs",
+    "costs",
+    "speedup_by_metric",
+    "summary_by_metric",
+)
+"""Names of the tables, without the suffix .csv."""
+
+
+def make_tables(
+    records: Sequence[Mapping[str, Any]],
+    latencies: Iterable[Mapping[str, Any]],
+    trainings: Mapping[str, Mapping[str, Any]],
+    quality: Mapping[str, Any],
+) -> dict[str, pd.DataFrame]:
+    """All tables of a run of the workflow: name of :data:`TABLES` -> table.
+
+    Args:
+        records: of :func:`morse.results.records.read_records`.
+        latencies: of :func:`morse.results.records.latency_record`.
+        trainings: model -> ``seconds`` and ``hardware`` of its Dot's training.
+        quality: the configuration's ``margin``, ``saturation`` and ``max_quality``.
+    """
+    by_model = {record["model"]: record for record in latencies}
+    runs, jackknife = runs_table(records, by_model), jackknife_table(records)
+    speedups = with_lossless(speedup_table(runs, jackknife, quality["saturation"]), runs, jackknife, quality["margin"])
+    by_metric, summary_by_metric = speedups_by_metric(runs, records, quality["saturation"])
+    return {
+        "runs": runs,
+        "speedup": speedups,
+        "summary": speedup_summary(speedups, quality["max_quality"], speedup_draws(runs, jackknife)),
+        "jackknife": jackknife,
+        "latency": latency_table(by_model.values()),
+        "call_costs": call_cost_table(by_model.values()),
+        "costs": cost_table(runs, speedups, trainings),
+        "speedup_by_metric": by_metric,
+        "summary_by_metric": summary_by_metric,
+    }
+
+
+def read_latencies(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
+    """The latency records of some files."""
+    return [read_json(path) for path in paths]
+
+
+def read_trainings(
+    paths: Iterable[Path | str], shipped: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Mapping[str, Any]]:
+    """Model -> what its Dot's training took.
+
+    Args:
+        paths: files MODEL.json of :func:`morse.results.records.training_record`.
+        shipped: model -> what the card of a shipped Dot says.
+    """
+    return {**shipped, **{Path(path).stem: read_training(path) for path in paths}}
+
+
+def write_tables(tables: Mapping[str, pd.DataFrame], paths: Mapping[str, Path | str]) -> None:
+    """Writes each table as CSV to the path of its name, whole or not at all."""
+    for name, table in tables.items():
+        write_text(table.to_csv(index=False), paths[name])

@@ -1,0 +1,79 @@
+# Images -> features and metrics, by each extractor of a task.
+# Features are kept, so that a further metric needs no new samples.
+
+
+def metrics_of(task):
+    """Extractor -> the metrics that are computed by it; extractors without any are left out."""
+    names = CARDS["task"][task]["extractors"]
+    computed = {
+        name: named_metrics(
+            config["quality"]["metrics"],
+            name == names[0],
+            config["images"],
+            CARDS["extractor"][name]["dimension"],
+            config["quality"]["groups"],
+        )
+        for name in names
+    }
+    return {name: metrics for name, metrics in computed.items() if metrics}
+
+
+rule reference:
+    input:
+        data=lambda w: str(cards.resource(CARDS["task"][w.task]["data"]["file"])),
+    output:
+        statistics="<results>/statistics/reference/{task}/{extractor}.npz",
+        features="<results>/features/reference/{task}/{extractor}.npz",
+    log:
+        "<results>/logs/reference/{task}/{extractor}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        data=lambda w: CARDS["task"][w.task]["data"],
+        split=lambda w: CARDS["task"][w.task]["reference"]["split"],
+        shipped=lambda w: (
+            CARDS["task"][w.task]["reference"].get("statistics") or {}
+        ).get(w.extractor),
+        extractor=lambda w: cards.extractor_view(CARDS["extractor"][w.extractor]),
+        device=config["device"],
+    script:
+        "../scripts/reference.py"
+
+
+rule shard_features:
+    input:
+        shard=f"<results>/samples/{RUN}/shard={{shard}}.npz",
+    output:
+        features=f"<results>/features/{RUN}/{{extractor}}/shard={{shard}}.npz",
+    log:
+        f"<results>/logs/shard_features/{RUN}/{{extractor}}/shard={{shard}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        extractor=lambda w: cards.extractor_view(CARDS["extractor"][w.extractor]),
+        device=config["device"],
+    script:
+        "../scripts/shard_features.py"
+
+
+rule metrics:
+    input:
+        features=collect(
+            f"<results>/features/{RUN}/{{extractor}}/shard={{shard}}.npz",
+            shard=range(config["shards"]),
+            allow_missing=True,
+        ),
+        reference="<results>/statistics/reference/{task}/{extractor}.npz",
+        reference_features="<results>/features/reference/{task}/{extractor}.npz",
+    output:
+        metrics=f"<results>/metrics/{RUN}/{{extractor}}.json",
+    log:
+        f"<results>/logs/metrics/{RUN}/{{extractor}}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        names=lambda w: metrics_of(w.task)[w.extractor],
+        caption=lambda w: CARDS["extractor"][w.extractor]["caption"],
+        groups=config["quality"]["groups"],
+    script:
+        "../scripts/metrics.py"

@@ -1,0 +1,90 @@
+# `snakemake zoo` trains again what resources/zoo ships, for all cards with a recipe, also
+# those that no experiment names. It writes to results/zoo; resources/zoo/README.md says how to ship
+# the results. A run can also train a Dot.
+ZOO_MODELS = sorted(name for name, card in CARDS["model"].items() if "training" in card)
+ZOO_EXTRACTORS = sorted(
+    name for name, card in CARDS["extractor"].items() if "training" in card
+)
+
+
+rule zoo:
+    input:
+        collect("<results>/zoo/{model}/dash.json", model=ZOO_MODELS),
+        collect("<results>/zoo/{model}/dot.json", model=ZOO_MODELS),
+        collect("<results>/zoo/extractor/{extractor}.json", extractor=ZOO_EXTRACTORS),
+    localrule: True
+
+
+rule train_dash:
+    output:
+        weights="<results>/zoo/{model}/dash.safetensors",
+        training="<results>/zoo/{model}/dash.json",
+    log:
+        "<results>/logs/train_dash/{model}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=lambda w: cards.dash_training_view(CARDS["model"][w.model]),
+        data=lambda w: CARDS["task"][CARDS["model"][w.model]["training"]["data"]][
+            "data"
+        ],
+        device=config["device"],
+    script:
+        "../scripts/train_dash.py"
+
+
+rule train_dot:
+    input:
+        dash=lambda w: str(cards.resource(CARDS["model"][w.model]["dash"]["file"])),
+    output:
+        dot="<results>/dot/{model}.safetensors",
+        training="<results>/dot/{model}.json",
+    log:
+        "<results>/logs/train_dot/{model}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=lambda w: cards.dot_training_view(CARDS["model"][w.model]),
+        data=lambda w: CARDS["task"][
+            CARDS["model"][w.model]["dot"]["training"]["data"]
+        ]["data"],
+        device=config["device"],
+    script:
+        "../scripts/train_dot.py"
+
+
+use rule train_dot as train_dot_of_the_zoo with:
+    input:
+        dash="<results>/zoo/{model}/dash.safetensors",
+    output:
+        dot="<results>/zoo/{model}/dot.safetensors",
+        training="<results>/zoo/{model}/dot.json",
+    log:
+        "<results>/logs/train_dot_of_the_zoo/{model}.log",
+
+
+rule train_extractor:
+    output:
+        weights="<results>/zoo/extractor/{extractor}.safetensors",
+        training="<results>/zoo/extractor/{extractor}.json",
+    log:
+        "<results>/logs/train_extractor/{extractor}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        recipe=lambda w: CARDS["extractor"][w.extractor]["training"],
+        data=lambda w: CARDS["task"][
+            CARDS["extractor"][w.extractor]["training"]["data"]
+        ]["data"],
+        device=config["device"],
+    script:
+        "../scripts/train_extractor.py"
