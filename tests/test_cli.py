@@ -1,0 +1,112 @@
+"""The command `morse` as a user types it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from morse.experiments.cards import names
+from morse.methods import METHODS
+
+MODEL = "cifar10-ddpm-mini"
+QUICK = ("--budget", "2", "--images", "3")
+
+
+def morse(*arguments, **environment):
+    """The command, run by this environment's Python."""
+    code = "import sys; sys.argv[0] = 'morse'; from morse.cli import main; main()"
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env=environment or None, timeout=300)
+
+
+def test_the_package_installs_the_command():
+    found = subprocess.run([sys.prefix + "/bin/morse", "--help"], capture_output=True, text=True)
+    assert found.returncode == 0 and all(name in found.stdout for name in ("list", "info", "sample"))
+
+
+def test_without_arguments_it_helps():
+    assert morse().stdout == morse("--help").stdout
+
+
+@pytest.mark.parametrize("kind", ["models", "tasks", "samplers", "extractors"])
+def test_list_has_every_card_with_what_it_is(kind):
+    lines = morse("list", kind).stdout.splitlines()
+    assert [line.split()[0] for line in lines] == names(kind.removesuffix("s"))
+    assert all(len(line.split(maxsplit=1)) == 2 for line in lines), "a card without a comment on top"
+
+
+def test_list_has_every_method_and_all_kinds():
+    assert [line.split()[0] for line in morse("list", "methods").stdout.splitlines()] == list(METHODS)
+    everything = morse("list").stdout
+    assert all(f"{kind}:" in everything for kind in ("models", "tasks", "samplers", "methods", "extractors"))
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"]])
+def test_it_answers_without_loading_torch(arguments):
+    code = f"import sys; sys.argv = ['morse', *{arguments!r}]\nfrom morse.cli import main\n"
+    code += (
+        "try:\n    main()\nexcept SystemExit:\n    pass\nprint({'torch', 'pandas', 'matplotlib'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.endswith("set()\n")
+
+
+def test_info_tells_sizes_and_n():
+    found = morse("info", MODEL).stdout
+    assert "2,586,337 parameters" in found and "1,150,785 parameters of its own" in found
+    assert "7.38" in found and "Apache-2.0" in found and "config/recipes/mini.yaml" in found
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["info", "cifar10-dpm-mini"], "unknown model 'cifar10-dpm-mini'; did you mean 'cifar10-ddpm-mini'?"),
+        (["sample", "cifar10-dpm-mini"], "unknown model 'cifar10-dpm-mini'; did you mean 'cifar10-ddpm-mini'?"),
+        (["sample", MODEL, "--sampler", "dim"], "unknown sampler 'dim'; did you mean 'ddim'?"),
+        (["sample", MODEL, "--method", "morce"], "unknown method 'morce'; did you mean 'morse'?"),
+        (["list", "modles"], "unknown kind 'modles'; did you mean 'models'?"),
+        (["sample", MODEL, "--budget", "1"], "a budget of 1 LSD is too small for Morse"),
+        (["sample", MODEL, "--budget", "few"], "Invalid value for '--budget'"),
+        (["sample", MODEL, "--images", "0"], "Invalid value for '--images'"),
+        (["sample", MODEL, "--bugdet", "3"], "No such option: --bugdet"),
+        (["sample", MODEL, "--out", "images.gif"], "images.gif: images are written as .png, .npz or into a folder"),
+        (["sample", "cifar10-vp-mini", "--sampler", "ddim"], "use the grid 'time-uniform'"),
+        (["smaple"], "No such command 'smaple'"),
+    ],
+)
+def test_an_error_of_input_is_one_line_and_exit_code_2(arguments, line, tmp_path):
+    found = morse(*arguments)
+    assert found.returncode == 2 and line in found.stderr
+    assert len(found.stderr.strip().splitlines()) == 1 and "Traceback" not in found.stderr
+
+
+def test_a_folder_with_files_is_not_overwritten(tmp_path):
+    (tmp_path / "photo.png").touch()
+    found = morse("sample", MODEL, *QUICK, "--out", tmp_path)
+    assert found.returncode == 2 and "is not an empty folder" in found.stderr
+
+
+def test_sample_writes_arrays_a_grid_and_a_folder_of_the_same_images(tmp_path):
+    arguments = ("sample", MODEL, *QUICK, "--compare", "--out")
+    for out in ("images.npz", "grid.png", "folder"):
+        found = morse(*arguments, tmp_path / out)
+        assert found.returncode == 0, found.stderr
+        assert "3 images by baseline and by morse" in found.stdout and "100%" in found.stderr
+    with np.load(tmp_path / "images.npz") as arrays:
+        images = {name: arrays[name] for name in ("baseline", "morse")}
+    assert all(array.shape == (3, 1, 32, 32) and array.dtype == np.uint8 for array in images.values())
+    assert not np.array_equal(images["baseline"], images["morse"])
+    for name, array in images.items():
+        for index, image in enumerate(array):
+            with Image.open(tmp_path / "folder" / name / f"{index:05}.png") as picture:
+                assert np.array_equal(np.asarray(picture), image[0])
+    assert (tmp_path / "grid.png").stat().st_size > 5_000
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_shell_completion_knows_models_and_samplers():
+    cases = [("info cifar10-d", 2, MODEL), ("sample x --sampler unip", 4, "unipc"), ("list mod", 2, "models")]
+    for words, count, expected in cases:
+        found = morse(_MORSE_COMPLETE="complete_bash", COMP_WORDS=f"morse {words}", COMP_CWORD=str(count))
+        assert found.stdout.split() == [expected], found.stderr
