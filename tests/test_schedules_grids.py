@@ -1,5 +1,8 @@
 """Every grid: as many times as asked, falling, and the originals' anchors."""
 
+import math
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
@@ -7,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from morse.schedules.grids import ALIGN_YOUR_STEPS, GRIDS
-from morse.schedules.presets import cosine, linear
+from morse.schedules.presets import cosine, linear, scaled_linear
 
 OWN = ["uniform", "leading", "trailing", "quadratic", "log-snr"]
 ORIGINAL = ["ddim-uniform", "ddim-quadratic"]
@@ -100,19 +103,31 @@ def test_log_snr_is_uniform_in_the_log_snr(schedule):
     np.testing.assert_allclose(steps, steps.mean(), rtol=1e-6)
 
 
+def noise_to_signal(schedule, times):
+    return [schedule.sigma(t) / schedule.alpha(t) for t in times]
+
+
 @pytest.mark.parametrize("name", list(ALIGN_YOUR_STEPS))
-def test_align_your_steps(name, schedule):
-    grid = GRIDS[name]
-    assert grid(schedule, 10) == list(ALIGN_YOUR_STEPS[name])
-    assert grid(schedule, 19)[::2] == pytest.approx(ALIGN_YOUR_STEPS[name], abs=1e-6)
+def test_align_your_steps_has_the_published_times_and_extends_them_as_its_authors_do(name):
+    grid, schedule, (times, sigmas) = GRIDS[name], scaled_linear(), ALIGN_YOUR_STEPS[name]
+    assert grid(schedule, 10) == list(times)
+    # Twenty steps go between the eleven values and their geometric means; the last value becomes 0.
+    assert noise_to_signal(schedule, grid(schedule, 20)[::2]) == pytest.approx(sigmas[:-1], rel=1e-4)
+    between = [math.sqrt(a * b) for a, b in pairwise(sigmas)]
+    assert noise_to_signal(schedule, grid(schedule, 20)[1::2]) == pytest.approx(between, rel=1e-9)
+    assert grid(schedule, 1) == [999.0]
     for calls in (2, 5, 33, 100):
-        times = grid(schedule, calls)
-        assert len(times) == calls and (np.diff(times) < 0).all()
-        assert (times[0], times[-1]) == (ALIGN_YOUR_STEPS[name][0], ALIGN_YOUR_STEPS[name][-1])
-    with pytest.raises(ValueError, match="2 calls or more, not 1"):
-        grid(schedule, 1)
+        assert len(grid(schedule, calls)) == calls and (np.diff(grid(schedule, calls)) < 0).all()
     with pytest.raises(ValueError, match="are of 1000 steps, not 4000"):
         grid(cosine(4000), 10)
+
+
+def test_align_your_steps_of_stable_diffusion_in_numbers():
+    """The values of the authors' how-to: five steps, and the last of twenty."""
+    schedule = scaled_linear()
+    five = noise_to_signal(schedule, GRIDS["ays-sd"](schedule, 5))
+    assert five == pytest.approx([14.615, 3.861, 1.886, 0.963, 0.399], rel=1e-4)
+    assert noise_to_signal(schedule, GRIDS["ays-sd"](schedule, 20))[-1] == pytest.approx(0.0664, abs=5e-5)
 
 
 @pytest.mark.parametrize("name", [*OWN, *ORIGINAL])
