@@ -15,6 +15,7 @@ pathvars:
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/inputs.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/models.smk"

@@ -159,8 +159,9 @@ def test_a_script_unpacks_calls_once_and_writes(path):
     assert not functions, f"{path.name} defines {functions[0].name}: it belongs into morse/"
 
 
-def test_common_rules_are_short_and_take_no_card():
-    text = (ROOT / "workflow" / "rules" / "common.smk").read_text()
+@pytest.mark.parametrize("name", ["common", "inputs"])
+def test_common_rules_are_short_and_take_no_card(name):
+    text = (ROOT / "workflow" / "rules" / f"{name}.smk").read_text()
     assert len(text.splitlines()) <= 100
     assert not re.search(r"^def \w+\([^)]*\bcard", text, flags=re.M)
 

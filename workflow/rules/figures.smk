@@ -4,10 +4,6 @@ VECTOR = ["svg", "pdf"]  # beside each PNG
 IMAGE_GRIDS = [curve for curve in CURVES if len(METHODS_OF[curve[0]]) > 1]
 
 
-def grid_runs(wildcards):
-    return first_seed_of(RUNS, wildcards.model, wildcards.task, wildcards.sampler)
-
-
 rule figures:
     input:
         collect(

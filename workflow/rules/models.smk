@@ -1,15 +1,6 @@
 # A model's networks: Dot for inference, the speed of each call here, what Dot explains.
 
 
-def trains_dot(model):
-    """Whether the run trains the model's Dot, instead of loading the shipped one."""
-    return CARDS["model"][model]["dot"]["source"] == "train"
-
-
-def dash_weights(wildcards):
-    return str(cards.resource(CARDS["model"][wildcards.model]["dash"]["file"]))
-
-
 rule prepare_dot:
     input:
         dash=dash_weights,

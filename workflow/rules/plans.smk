@@ -1,16 +1,5 @@
 # The policy `auto`: a search for plans, by their distance to a fine run of Dash
 # (morse/sampling/plan_search.py).
-PLANS = "<results>/plans/method={method}/model={model}/sampler={sampler}"
-
-
-def sampler_view(wildcards):
-    return cards.sampler_view(CARDS["sampler"][wildcards.sampler])
-
-
-def chosen_plan(wildcards):
-    """The file of a plan that is searched for; other policies need no job for their plans."""
-    searched = cards.searches(config, wildcards.method)
-    return f"{PLANS}/budget={{budget}}.json" if searched else []
 
 
 rule fine_run:

@@ -2,22 +2,6 @@
 # Features are kept, so that a further metric needs no new samples.
 
 
-def metrics_of(task):
-    """Extractor -> the metrics that are computed by it; extractors without any are left out."""
-    names = CARDS["task"][task]["extractors"]
-    computed = {
-        name: named_metrics(
-            config["quality"]["metrics"],
-            name == names[0],
-            config["images"],
-            CARDS["extractor"][name]["dimension"],
-            config["quality"]["groups"],
-        )
-        for name in names
-    }
-    return {name: metrics for name, metrics in computed.items() if metrics}
-
-
 rule reference:
     input:
         data=lambda w: str(cards.resource(CARDS["task"][w.task]["data"]["file"])),

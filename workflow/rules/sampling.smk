@@ -1,11 +1,6 @@
 # Runs -> images, in shards, and one record for each run.
 
 
-def first_extractor(task):
-    """The extractor of a task whose distance is the quality."""
-    return CARDS["task"][task]["extractors"][0]
-
-
 rule sample:
     input:
         dash=dash_weights,

@@ -1,0 +1,83 @@
+# What jobs take as inputs and parameters. What they need of a card is cut out by morse/experiments/cards.py.
+PLANS = "<results>/plans/method={method}/model={model}/sampler={sampler}"
+
+
+def networks_of(wildcards):
+    """The networks that a job loads: its method's, or those of all methods of its model."""
+    if "network" in wildcards.keys():
+        return tuple(dict.fromkeys(["dash", wildcards.network]))
+    names = (
+        [wildcards.method]
+        if "method" in wildcards.keys()
+        else METHODS_OF[wildcards.model]
+    )
+    return tuple(
+        dict.fromkeys(network for name in names for network in METHODS[name].networks)
+    )
+
+
+def network_view(wildcards):
+    return cards.network_view(CARDS["model"][wildcards.model], networks_of(wildcards))
+
+
+def prepared_dot(wildcards):
+    """Runs of Dash alone do not depend on Dot."""
+    needed = "dot" in networks_of(wildcards)
+    return f"<results>/prepared/{wildcards.model}.safetensors" if needed else []
+
+
+def measured_executions(wildcards):
+    """For the execution `best`, a file for each network of the job, Dash's first; else none."""
+    return [
+        f"<results>/execution/{wildcards.model}/{network}.json"
+        for network in networks_of(wildcards)
+        if config["execution"] == "best"
+    ]
+
+
+def all_cores(wildcards):
+    return workflow.cores
+
+
+def trains_dot(model):
+    """Whether the run trains the model's Dot, instead of loading the shipped one."""
+    return CARDS["model"][model]["dot"]["source"] == "train"
+
+
+def dash_weights(wildcards):
+    return str(cards.resource(CARDS["model"][wildcards.model]["dash"]["file"]))
+
+
+def sampler_view(wildcards):
+    return cards.sampler_view(CARDS["sampler"][wildcards.sampler])
+
+
+def chosen_plan(wildcards):
+    """The file of a plan that is searched for; other policies need no job for their plans."""
+    searched = cards.searches(config, wildcards.method)
+    return f"{PLANS}/budget={{budget}}.json" if searched else []
+
+
+def first_extractor(task):
+    """The extractor of a task whose distance is the quality."""
+    return CARDS["task"][task]["extractors"][0]
+
+
+def metrics_of(task):
+    """Extractor -> the metrics that are computed by it; extractors without any are left out."""
+    names = CARDS["task"][task]["extractors"]
+    computed = {
+        name: named_metrics(
+            config["quality"]["metrics"],
+            name == names[0],
+            config["images"],
+            CARDS["extractor"][name]["dimension"],
+            config["quality"]["groups"],
+        )
+        for name in names
+    }
+    return {name: metrics for name, metrics in computed.items() if metrics}
+
+
+def grid_runs(wildcards):
+    return first_seed_of(RUNS, wildcards.model, wildcards.task, wildcards.sampler)
