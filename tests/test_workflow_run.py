@@ -320,7 +320,7 @@ def assert_stops_with(made, message):
         ),
         (
             {"overrides": {"models": {"cifar10-ddpm-mini": 3}}},
-            "overrides.models.cifar10-ddpm-mini: 3 is not of type 'object'",
+            "overrides.models['cifar10-ddpm-mini']: 3 is not of type 'object'",
         ),
         (
             {"overrides": {"models": {"cifar10-ddpm-min": {}}}},
