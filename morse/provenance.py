@@ -44,12 +44,7 @@ def processor(cores: int | None = None) -> str:
     Args:
         cores: that number; None: all that this process may use.
     """
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), name)
-    except OSError:
-        pass  # not Linux
+    name = _first_processor("model name") or platform.processor() or platform.machine()
     return f"{name}, {cores or usable_cores()} cores"
 
 
@@ -58,11 +53,16 @@ def processor_flags() -> frozenset[str]:
 
     Empty on other systems.
     """
+    return frozenset(_first_processor("flags").split())
+
+
+def _first_processor(field: str) -> str:
+    """What Linux says of its first processor in this field; empty on other systems."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        return frozenset()
-    return frozenset(next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), []))
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")
 
 
 def _version(package: str) -> str | None:

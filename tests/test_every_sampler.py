@@ -200,41 +200,20 @@ def test_every_plan_has_falling_times_or_one_line_that_says_why_not(budget, rati
 
 @pytest.mark.parametrize("calls", [1, 5, 10, 50])
 def test_ddim_is_diffusers_ddim(calls, schedule, gaussian, x):
-    theirs = DDIMScheduler(
-        beta_start=1e-4,
-        beta_end=0.02,
-        beta_schedule="linear",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        timestep_spacing="leading",
-    )
+    theirs = diffusers_ddim()
     same_trajectory(theirs, SAMPLERS["ddim"](schedule, calls), gaussian, x)
 
 
 @pytest.mark.parametrize("calls", [1, 5, 10, 50])
 @pytest.mark.parametrize("variance", ["fixed_small", "fixed_large"])
 def test_ddpm_is_diffusers_ddpm(variance, calls, schedule, gaussian, x):
-    theirs = DDPMScheduler(
-        beta_start=1e-4,
-        beta_end=0.02,
-        beta_schedule="linear",
-        variance_type=variance,
-        clip_sample=True,
-        timestep_spacing="leading",
-    )
+    theirs = diffusers_ddpm(variance)
     same_trajectory(theirs, SAMPLERS["ddpm"](schedule, calls, variance=variance), gaussian, x, generator=generator(3))
 
 
 @pytest.mark.parametrize("calls", [5, 50])
 def test_learned_variance_is_diffusers(calls, schedule, gaussian, x):
-    theirs = DDPMScheduler(
-        beta_start=1e-4,
-        beta_end=0.02,
-        beta_schedule="linear",
-        variance_type="learned_range",
-        clip_sample=True,
-        timestep_spacing="leading",
-    )
+    theirs = diffusers_ddpm("learned_range")
 
     def dash(x, t):
         return torch.cat([gaussian(x, t), (3 * x).sin()], dim=1)
@@ -278,6 +257,18 @@ def test_morse_with_learned_variance(schedule, gaussian, x):
     morse = run(Morse(dash, dot, plan), sampler, x)
     torch.testing.assert_close(morse, run(Baseline(baseline), sampler, x), rtol=1e-6, atol=1e-6)
     assert set(asked) == {x.shape}
+
+
+LINEAR = {"beta_start": 1e-4, "beta_end": 0.02, "beta_schedule": "linear", "timestep_spacing": "leading"}
+"""Settings of diffusers' schedulers for DDPM's schedule and the uniform grid."""
+
+
+def diffusers_ddim():
+    return DDIMScheduler(clip_sample=False, set_alpha_to_one=True, **LINEAR)
+
+
+def diffusers_ddpm(variance):
+    return DDPMScheduler(variance_type=variance, clip_sample=True, **LINEAR)
 
 
 def same_trajectory(theirs, ours, dash, x, **options):
@@ -427,14 +418,7 @@ def test_fast_orders_end_as_the_authors_do():
 @pytest.mark.parametrize("eta", [0.3, 1.0])
 @pytest.mark.parametrize("calls", [1, 5, 10, 50])
 def test_stochastic_ddim_is_diffusers_ddim(eta, calls, schedule, gaussian, x):
-    theirs = DDIMScheduler(
-        beta_start=1e-4,
-        beta_end=0.02,
-        beta_schedule="linear",
-        clip_sample=False,
-        set_alpha_to_one=True,
-        timestep_spacing="leading",
-    )
+    theirs = diffusers_ddim()
     ours = SAMPLERS["ddim"](schedule, calls, eta=eta)
     theirs.set_timesteps(calls)
     theirs.alphas_cumprod = torch.from_numpy(schedule.alphas_cumprod)

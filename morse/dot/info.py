@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from morse.dash.loading import build_dash
-from morse.dot.loading import adapted_dot, new_dot
+from morse.dot.loading import new_dot, own_parameters
 from morse.experiments.cards import Card
-from morse.runtime.flops import flops
+from morse.runtime.flops import count_parameters, flops
 
 META = "meta"
 """The device on which tensors have a shape but no memory, so that large networks take no time."""
@@ -25,8 +25,7 @@ def model_info(name: str, card: Card) -> dict[str, Any]:
         dash = build_dash(card)
         dot = new_dot(card, dash)
         counted = flops(dash, dot, dash.shape, META)
-        parameters = sum(p.numel() for p in dash.network.parameters())
-        own = sum(p.numel() for p in adapted_dot(card, dash).parameters() if p.requires_grad)
+        parameters, own = count_parameters(dash.network), own_parameters(card)
     trained = card["dot"].get("trained", {})
     return {
         "model": f"{name} ({card['family']}, {card['scale']} scale)",

@@ -12,9 +12,7 @@ import json
 import math
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-
-from morse.checkpoints import read_state, write_state
+from morse.checkpoints import read_metadata, read_state, write_state
 from morse.dash.base import Dash
 from morse.dash.loading import build_dash, card_of
 from morse.dot.lora import attach_lora, inference_dot, merge_lora, own_state
@@ -68,7 +66,7 @@ def load_dot(
             raise ValueError("the model's card names no file of Dot; train one (docs/protocol.md) and give its path")
         weights, expected_sha256 = resource(card["dot"]["file"]), card["dot"]["sha256"]
     path = require(weights, expected_sha256, "Dot weights")
-    metadata = _metadata(path)
+    metadata = read_metadata(path)
     if "made_for" in metadata:
         dot = _merged(card, dash, path, json.loads(metadata["made_for"]))
     else:
@@ -85,14 +83,6 @@ def prepare_dot(
     """Writes the prepared file of a card's Dot: what sampling needs beside Dash. Arguments and
     errors are those of :func:`load_dot`."""
     write_state(load_dot(card, dash, weights, expected_sha256).state_dict(), output, dash=dash.weights)
-
-
-def _metadata(path: Path) -> dict[str, str]:
-    try:
-        with safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise DamagedFile(f"weights {path} cannot be read ({error}); restore or remake the file") from error
 
 
 def _merged(card: Card, dash: Dash, path: Path, made_for: dict[str, str]) -> Dot:

@@ -61,12 +61,21 @@ def schema(name: str) -> Card:
 
 def names(kind: str) -> list[str]:
     """The names of all cards of a kind."""
-    return sorted(path.stem for path in (ROOT / "config" / f"{kind}s").glob("*.yaml"))
+    return _stems(f"{kind}s")
+
+
+def _stems(folder: str) -> list[str]:
+    """The names of the YAML files in a folder of config/."""
+    return sorted(path.stem for path in (ROOT / "config" / folder).glob("*.yaml"))
+
+
+def _path(kind: str, name: str) -> Path:
+    return ROOT / "config" / f"{kind}s" / f"{name}.yaml"
 
 
 def summary(kind: str, name: str) -> str:
     """A card's first comment: what it is, in a line."""
-    lines = (ROOT / "config" / f"{kind}s" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    lines = _path(kind, name).read_text(encoding="utf-8").splitlines()
     return next((line.removeprefix("#").strip() for line in lines if line.startswith("#")), "")
 
 
@@ -81,11 +90,11 @@ def read_cards(overrides: Mapping[str, Mapping[str, Card]] | None = None) -> dic
     """
     overrides, cards = overrides or {}, {}
     for kind in KINDS:
-        changes = overrides.get(f"{kind}s", {})
+        changes, known = overrides.get(f"{kind}s", {}), names(kind)
         for name in changes:
-            if name not in names(kind):
-                raise ValueError(f"configuration: overrides: {unknown(kind, name, names(kind))}")
-        cards[kind] = {name: read_card(kind, name, changes.get(name)) for name in names(kind)}
+            if name not in known:
+                raise ValueError(f"configuration: overrides: {unknown(kind, name, known)}")
+        cards[kind] = {name: read_card(kind, name, changes.get(name)) for name in known}
     return cards
 
 
@@ -97,7 +106,7 @@ def read_card(kind: str, name: str, changes: Card | None = None) -> dict[str, An
     """
     if name not in names(kind):
         raise ValueError(unknown(kind, name, names(kind)))
-    path = ROOT / "config" / f"{kind}s" / f"{name}.yaml"
+    path = _path(kind, name)
     if not isinstance(changes or {}, Mapping):
         raise ValueError(f"configuration: overrides: {name}: {changes!r} is not a mapping of keys to values")
     card = _with_schedule(_mapping(path), changes or {})
@@ -141,8 +150,7 @@ def _with_schedule(content: Card, changes: Card) -> dict[str, Any]:
 
 
 def _named(source: str, key: str, name: str, folder: str) -> Path:
-    known = sorted(path.stem for path in (ROOT / "config" / folder).glob("*.yaml"))
-    if name not in known:
+    if name not in (known := _stems(folder)):
         raise ValueError(f"{source}: {unknown(key, name, known)}")
     return ROOT / "config" / folder / f"{name}.yaml"
 

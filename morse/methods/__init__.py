@@ -6,7 +6,7 @@ A new method is a module here with a predictor, and an entry in :data:`METHODS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,3 +85,8 @@ def method_named(name: str) -> Method:
     if name not in METHODS:
         raise ValueError(unknown("method", name, METHODS))
     return METHODS[name]
+
+
+def networks_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The networks that any of these methods loads, each once."""
+    return tuple(dict.fromkeys(network for name in names for network in METHODS[name].networks))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from morse.files import write_atomically, write_npz
+from morse.methods import METHODS
 
 COLUMNS = 8
 """Images in a row of a grid."""
@@ -35,7 +36,6 @@ def image_writer(path: Path) -> Write:
 
 def _write_grid(rows: Mapping[str, np.ndarray], title: str, path: Path) -> None:
     """Writes a grid in which the same images of all methods are below each other."""
-    from morse.methods import METHODS
     from morse.report.images import image_grid
     from morse.report.style import save
 

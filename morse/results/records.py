@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from morse.data.parts import first_gap
-from morse.experiments.axes import AXES
+from morse.experiments.axes import AXES, path_pattern
 from morse.files import DamagedFile, read_json
 from morse.quality.features import Features
 from morse.quality.metrics import FRECHET, Described, frechet_of
@@ -129,7 +129,7 @@ def read_records(runs: Iterable[Path | str], metrics: Iterable[Path | str]) -> l
     records: dict[str, dict[str, Any]] = {}
     for path in runs:
         record = _of_this_version(path)
-        if (run := _run_path(record["run"])) in records:
+        if (run := path_pattern().format(**record["run"])) in records:
             raise DamagedFile(f"{path} is a second record of the run {run}; delete it and run again")
         records[run] = record | {"metrics": {}}
     for path in metrics:
@@ -147,10 +147,6 @@ def _of_this_version(path: Path | str) -> dict[str, Any]:
             f"{path} is the record of another version of the library; delete the folder of results and run again"
         )
     return record
-
-
-def _run_path(run: Mapping[str, Any]) -> str:
-    return "/".join(f"{axis}={run[axis]}" for axis in AXES)
 
 
 def _path_of(metrics: Path | str) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from morse.quality.metrics import FRECHET, METRICS
 from morse.results.jackknife import jackknife_table
-from morse.results.runs import further_extractors, metric_column
+from morse.results.runs import RUN, further_extractors, metric_column
 from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
 from morse.results.summary import SUMMARY_COLUMNS, speedup_summary
 
@@ -43,13 +43,13 @@ def _by_one(
         if column in by.get("metrics", {}):
             measured.append(record | {"quality": by["metrics"][column]})
             caption = METRICS[metric].caption
-            labels[tuple(record["run"].values())] = caption.format(extractor=by["label"]) + (
+            labels[tuple(record["run"][axis] for axis in RUN)] = caption.format(extractor=by["label"]) + (
                 f" ({by['extractor_name']})" if extractor and "{" not in caption else ""
             )
     if measured:
         column = metric_column(column, extractor) if extractor else column
         known = runs[runs[column].notna()]
-        names = [labels[tuple(row)] for row in known[list(records[0]["run"])].itertuples(index=False)]
+        names = [labels[tuple(row)] for row in known[RUN].itertuples(index=False)]
         yield (
             known.assign(quality=known[column], quality_se=known[f"{column}_se"], metric=names),
             jackknife_table(measured),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from morse.runtime.execution import Network
@@ -38,3 +39,8 @@ def flops(
             call()
         counts[network] = counter.get_total_flops()
     return counts
+
+
+def count_parameters(network: nn.Module) -> int:
+    """The number of all parameters of a network."""
+    return sum(parameter.numel() for parameter in network.parameters())

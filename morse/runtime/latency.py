@@ -105,6 +105,18 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
     return ordered[k - 1], ordered[n - k]
 
 
+def _timed(
+    one_round: Callable[[Clock], None], repetitions: int, device: torch.device | str, caption: str
+) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
+    """The seconds of each call, by letter: of each warm-up round, and of each round that counts."""
+    rounds = []
+    for _ in tqdm(range(WARM_UP + repetitions), desc=caption, unit="round", mininterval=2):
+        clock = Clock(device)
+        one_round(clock)
+        rounds.append(clock.seconds)
+    return rounds[:WARM_UP], rounds[WARM_UP:]
+
+
 @torch.inference_mode()
 def measure(
     one_round: Callable[[Clock], None],
@@ -128,16 +140,9 @@ def measure(
     """
     device = torch.device(device)
     how = ", ".join(f"{network} {execution}" for network, execution in executions.items())
-    rounds: list[dict[str, float]] = []
-    for _ in tqdm(
-        range(WARM_UP + repetitions), desc=f"latency, {how}, batch size {batch_size}", unit="round", mininterval=2
-    ):
-        clock = Clock(device)
-        one_round(clock)
-        rounds.append(clock.seconds)
-    if unit not in rounds[0]:
-        raise ValueError(f"a round of calls {', '.join(rounds[0])} has no {unit}, whose latency is the unit")
-    warm_up, counted = rounds[:WARM_UP], rounds[WARM_UP:]
+    warm_up, counted = _timed(one_round, repetitions, device, f"latency, {how}, batch size {batch_size}")
+    if unit not in warm_up[0]:
+        raise ValueError(f"a round of calls {', '.join(warm_up[0])} has no {unit}, whose latency is the unit")
     ratios = {letter: [seconds[letter] / seconds[unit] for seconds in counted] for letter in counted[0]}
     return CallLatencies(
         seconds={letter: statistics.median(seconds[letter] for seconds in counted) for letter in ratios},
@@ -189,22 +194,18 @@ def fastest(
         name: partial(executable(call, name, device), *((x, t) if network == "dash" else (x, x, x, s, t)))
         for name in names
     }
-    rounds = []
-    for _ in tqdm(
-        range(WARM_UP + repetitions),
-        desc=f"fastest execution of {network}, batch size {batch_size}",
-        unit="round",
-        mininterval=2,
-    ):
-        clock = Clock(device)
+
+    def one_round(clock: Clock) -> None:
         for name in names:
             clock(name, calls[name])
-        rounds.append(clock.seconds)
-    seconds = {name: statistics.median(one[name] for one in rounds[WARM_UP:]) for name in names}
+
+    caption = f"fastest execution of {network}, batch size {batch_size}"
+    warm_up, counted = _timed(one_round, repetitions, device, caption)
+    seconds = {name: statistics.median(one[name] for one in counted) for name in names}
     return {
         "execution": min(names, key=seconds.__getitem__),
         "seconds": seconds,
-        "warm_up_seconds": {name: sum(one[name] for one in rounds[:WARM_UP]) for name in names},
+        "warm_up_seconds": {name: sum(one[name] for one in warm_up) for name in names},
         "batch_size": batch_size,
         "repetitions": repetitions,
     }

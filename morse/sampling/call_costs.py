@@ -14,16 +14,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from morse.dash.base import Dash
 from morse.dot.loading import own_parameters
 from morse.experiments.cards import Card
-from morse.methods import METHODS
+from morse.methods import METHODS, networks_of
 from morse.methods.plans import DASH, Plan
 from morse.runtime.device import memory_format
 from morse.runtime.execution import executable, executions_of
-from morse.runtime.flops import flops
+from morse.runtime.flops import count_parameters, flops
 from morse.runtime.latency import CallLatencies, Clock, measure
 from morse.samplers.ddim import ddim_step
 from morse.sampling.run import load_networks
@@ -117,7 +116,7 @@ def measure_model(
     Returns:
         Measurements, FLOPs and parameters of each network, and the memory layout of weights.
     """
-    names = tuple(dict.fromkeys(network for method in methods for network in METHODS[method].networks))
+    names = networks_of(methods)
     networks = load_networks(card, names, dot, device)
     own = executions_of(execution, measured, networks)
     executions = [own, *(dict.fromkeys(networks, name) for name in settings["executions"])]
@@ -133,8 +132,3 @@ def measure_model(
         parameters |= {"dot": count_parameters(networks["dot"]), "dot_own": own_parameters(card)}
     counted = flops(networks["dash"], networks.get("dot"), networks["dash"].shape, device)
     return measurements, counted, parameters, str(memory_format(device)).removeprefix("torch.")
-
-
-def count_parameters(network: nn.Module) -> int:
-    """The number of all parameters of a network."""
-    return sum(parameter.numel() for parameter in network.parameters())

@@ -6,6 +6,7 @@ import sys
 
 from snakemake.exceptions import WorkflowError
 
+from morse import methods
 from morse.experiments import cards
 from morse.experiments.axes import first_seed_of, path_pattern, runs_of
 from morse.experiments.schema import validate
@@ -40,9 +41,7 @@ MEASURED_MODELS = [
     if len({letter for name in names for letter in METHODS[name].calls}) > 1
 ]
 DOT_MODELS = [
-    model
-    for model, names in METHODS_OF.items()
-    if any("dot" in METHODS[name].networks for name in names)
+    model for model, names in METHODS_OF.items() if "dot" in methods.networks_of(names)
 ]
 
 

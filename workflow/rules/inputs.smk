@@ -11,9 +11,7 @@ def networks_of(wildcards):
         if "method" in wildcards.keys()
         else METHODS_OF[wildcards.model]
     )
-    return tuple(
-        dict.fromkeys(network for name in names for network in METHODS[name].networks)
-    )
+    return methods.networks_of(names)
 
 
 def network_view(wildcards):
