@@ -201,12 +201,12 @@ def test_a_run_may_end_with_noise(continuous, x):
     assert (noisy - clean).std() == pytest.approx(math.sqrt(VP.rate(0.999) * 999 / 20), rel=0.4)
 
 
-@pytest.mark.parametrize(("denoise", "end"), [(False, 0.999), (True, CLEAN)])
-def test_probability_flow_converges_at_order_one(denoise, end, continuous, x):
+@pytest.mark.parametrize(("name", "end"), [("first-timestep", 0.999), ("data", CLEAN)])
+def test_probability_flow_converges_at_order_one(name, end, continuous, x):
     counts = (100, 200, 400)
     errors = []
     for calls in counts:
-        images = solve(SAMPLERS["probability-flow"](VP, calls, denoise=denoise), continuous, x)
+        images = solve(SAMPLERS["probability-flow"](VP, calls, end=name), continuous, x)
         errors.append((images - continuous.flow(x, 999.0, end)).abs().max().item())
     assert order(counts, errors) == pytest.approx(1.0, abs=0.2)
     assert errors[-1] < 0.05

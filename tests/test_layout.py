@@ -16,6 +16,7 @@ LIBRARY = sorted((ROOT / "morse").rglob("*.py"))
 
 ORDER = [
     "registry",
+    "options",
     "seeds",
     "provenance",
     "files",
@@ -41,8 +42,8 @@ ORDER = [
 """A module or sub-package imports only what stands before it."""
 
 TORCH_FREE = (
-    "registry", "provenance", "files", "published", "preflight", "experiments.*",
-    "schedules.noise", "schedules.grids", "schedules.presets", "samplers.*", "data.archive", "data.parts",
+    "registry", "options", "provenance", "files", "published", "preflight", "experiments.*",
+    "schedules.[!l]*", "samplers.*", "data.archive", "data.parts",
     "methods", "methods.plans", "sampling.shards", "runtime.light_import",
     "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*",
 )  # fmt: skip

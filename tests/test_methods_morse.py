@@ -41,9 +41,14 @@ def morse(nets):
     return Morse(nets.dash, nets.dot, PLAN)
 
 
-def test_timesteps_are_one_float32_an_image():
-    times = timesteps(torch.zeros(3, 1, 2, 2, dtype=torch.float64), 7.25)
-    assert (times.tolist(), times.dtype) == ([7.25] * 3, torch.float32)
+@pytest.mark.parametrize(
+    ("samples_", "times_"),
+    [(torch.float16, torch.float32), (torch.float32, torch.float32), (torch.float64, torch.float64)],
+)
+def test_timesteps_are_one_an_image_and_keep_the_digits_of_samples(samples_, times_):
+    times = timesteps(torch.zeros(3, 1, 2, 2, dtype=samples_), 7.1)
+    assert times.dtype == times_
+    assert times.tolist() == torch.tensor([7.1] * 3, dtype=times_).tolist()
 
 
 def test_the_baseline_asks_dash_and_counts(nets):

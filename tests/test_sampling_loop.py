@@ -166,3 +166,47 @@ def test_a_sample_that_is_not_finite_is_refused(schedule, x):
 
     with pytest.raises(FloatingPointError, match="not finite after 3 network calls"):
         trajectory(Baseline(broken), DDIM(schedule, 3), x, [])
+
+
+@pytest.mark.parametrize("sampler", list(SAMPLERS))
+def test_a_plain_function_is_a_predictor(sampler, schedule, gaussian, x):
+    """In float64, with timesteps as they are."""
+    made, asked = SAMPLERS[sampler](schedule, 7), []
+
+    def eps(x, t):
+        asked.append(t)
+        return gaussian(x, torch.full((len(x),), t, dtype=torch.float64))
+
+    images = trajectory(eps, made, x, [generator(1, i) for i in range(len(x))])
+    assert asked == list(made.times) and all(type(t) is float for t in asked)
+    assert images.dtype == torch.float64
+    assert torch.equal(images, trajectory(Baseline(gaussian), made, x, [generator(1, i) for i in range(len(x))]))
+
+
+def test_given_noise_is_what_generators_draw(schedule, gaussian, x):
+    made = SAMPLERS["ddpm"](schedule, 5)
+    generators = [generator(1, i) for i in range(len(x))]
+    given = [draw(generators, x.shape[1:]).double() for _ in range(4)]
+    images = trajectory(Baseline(gaussian), made, x, [generator(1, i) for i in range(len(x))])
+    for noise in (given, tuple(given), iter(given), torch.stack(given)):
+        assert torch.equal(trajectory(Baseline(gaussian), made, x, noise), images)
+    assert not torch.equal(trajectory(Baseline(gaussian), made, x, given[::-1]), images)
+
+
+def test_given_noise_keeps_the_digits_of_float64(schedule, x):
+    made = SAMPLERS["ddim"](schedule, 2, eta=1.0)
+    noise = torch.full_like(x, 0.1)
+    with_it, without = (trajectory(lambda x, t: 0 * x, made, x, [z]) for z in (noise, 0 * noise))
+    torch.testing.assert_close(with_it - without, noise * made.fresh_noise(0) / schedule.alpha(0.0), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("given", [[], [None, None], "two images"])
+def test_noise_that_does_not_fit_is_an_error(given, schedule, gaussian, x):
+    noise = [torch.zeros_like(x)] * len(given) if given != "two images" else [generator(1, 0), generator(1, 1)]
+    message = "noise .2, 1, 4, 4. is not of the shape .* .3, 1, 4, 4." if given else "the sampler adds noise; give a"
+    with pytest.raises(ValueError, match="the sampler adds noise" if given == [None, None] else message):
+        trajectory(gaussian_of(gaussian), SAMPLERS["ddpm"](schedule, 5), x, noise)
+
+
+def gaussian_of(gaussian):
+    return lambda x, t: gaussian(x, torch.full((len(x),), t, dtype=torch.float64))

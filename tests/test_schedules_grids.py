@@ -9,11 +9,15 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from hypothesis import given
 from hypothesis import strategies as st
 
-from morse.schedules.grids import ALIGN_YOUR_STEPS, GRIDS
+from morse.schedules.align_your_steps import ALIGN_YOUR_STEPS
+from morse.schedules.grids import GRIDS
+from morse.schedules.noise import VPSDE, DiscreteSchedule
 from morse.schedules.presets import cosine, linear, scaled_linear
 
-OWN = ["uniform", "leading", "trailing", "quadratic", "log-snr"]
-ORIGINAL = ["ddim-uniform", "ddim-quadratic"]
+EVEN = ["log-snr", "time-uniform", "time-quadratic"]
+CUT = [f"{name}-cut" for name in EVEN]
+OWN = ["uniform", "leading", "trailing", "quadratic", "openai", *EVEN, *CUT]
+ORIGINAL = ["ddim-uniform", "ddim-quadratic", "compvis"]
 
 
 @pytest.mark.parametrize("name", OWN)
@@ -25,7 +29,7 @@ def test_exactly_as_many_times_as_asked_strictly_falling(name, calls, schedule):
     assert 0 <= times[-1] and times[0] <= schedule.num_train_timesteps - 1
 
 
-@pytest.mark.parametrize("name", ["uniform", "leading", "trailing"])
+@pytest.mark.parametrize("name", ["uniform", "leading", "trailing", "openai"])
 @given(st.integers(2, 1200), st.data())
 def test_grids_of_whole_timesteps_go_up_to_every_step(name, total, data):
     calls = data.draw(st.integers(1, total))
@@ -89,6 +93,8 @@ def test_ddim_uniform_has_what_the_authors_steps_give(steps, calls, schedule):
     [
         ("ddim-uniform", 6, "never has 6 times over 1000 steps; use the grid 'uniform'"),
         ("ddim-quadratic", 30, "of 30 times has 0 twice; use the grid 'quadratic'"),
+        ("compvis", 6, "never has 6 times over 1000 steps; use the grid 'leading'"),
+        ("compvis", 28, "never has 28 times"),  # S = 27 gives 1, 38, ..., 1000
     ],
 )
 def test_grids_that_the_originals_have_not(name, calls, message, schedule):
@@ -101,6 +107,51 @@ def test_log_snr_is_uniform_in_the_log_snr(schedule):
     assert (times[0], times[-1]) == (999, 0)
     steps = np.diff([schedule.log_snr(t) for t in times])
     np.testing.assert_allclose(steps, steps.mean(), rtol=1e-6)
+
+
+def test_grids_of_dpm_solver_are_even_in_their_value(schedule):
+    """Its time is (n + 1) / T at timestep n."""
+    units = np.sqrt((np.array(GRIDS["time-quadratic"](schedule, 9)) + 1) / 1000)
+    np.testing.assert_allclose(units, np.linspace(1, math.sqrt(1e-3), 9), rtol=1e-12)
+    np.testing.assert_allclose(GRIDS["time-uniform"](schedule, 9), np.linspace(999, 0, 9), rtol=1e-12)
+
+
+@pytest.mark.parametrize("grid", EVEN)
+@pytest.mark.parametrize(("schedule", "start"), [(cosine(4000), 3983), (cosine(1000), 995), (linear(), 999)])
+def test_dpm_solver_cuts_schedules_of_low_log_snr(grid, schedule, start):
+    """Of 4000 and 1000 steps of a cosine schedule its authors keep 3984 and 996."""
+    times = GRIDS[f"{grid}-cut"](schedule, 7)
+    assert (times[0], times[-1]) == (start, 0)
+    assert schedule.log_snr(start) >= -5.1
+    assert start == schedule.t_max or schedule.log_snr(start + 1) < -5.1
+    shorter = DiscreteSchedule(schedule.alphas_cumprod[: start + 1])
+    np.testing.assert_allclose(times, GRIDS[grid](shorter, 7), rtol=1e-9)
+
+
+def test_a_cut_in_continuous_time_is_exact():
+    schedule = VPSDE(beta_max=40.0)
+    assert schedule.log_snr(GRIDS["log-snr-cut"](schedule, 3)[0]) == pytest.approx(-5.1, abs=1e-12)
+    assert GRIDS["log-snr-cut"](VPSDE(), 3) == GRIDS["log-snr"](VPSDE(), 3)
+
+
+@pytest.mark.parametrize(
+    ("calls", "times"),
+    [
+        (1, [0]),
+        (2, [999, 0]),
+        (4, [999, 666, 333, 0]),
+        (5, [999, 749, 500, 250, 0]),  # of 749.25, 499.5 and 249.75
+        (9, [999, 874, 749, 624, 500, 375, 250, 125, 0]),
+    ],
+)
+def test_openai_rounds_a_fractional_stride(calls, times, schedule):
+    assert GRIDS["openai"](schedule, calls) == times
+
+
+def test_compvis_is_one_later_than_the_ddim_authors(schedule):
+    assert GRIDS["compvis"](schedule, 5) == [801, 601, 401, 201, 1]
+    for calls in (1, 2, 7, 10, 50, 84, 500):
+        assert GRIDS["compvis"](schedule, calls) == [t + 1 for t in GRIDS["ddim-uniform"](schedule, calls)]
 
 
 def noise_to_signal(schedule, times):

@@ -1,7 +1,8 @@
 """Noise predictors: what a sampler calls at each timestep.
 
 Methods differ only here: sampler, loop, seeds and measurement are shared. A predictor is called
-once for each timestep of a run, in order. :meth:`Predictor.begin` starts the next batch.
+once for each timestep of a run, in order. :meth:`Predictor.begin` starts the next batch. A plain
+function serves as well (:func:`morse.methods.baseline.as_predictor`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from morse.schedules.noise import NoiseSchedule
 
 DashFunction = Callable[[Tensor, Tensor], Tensor]
 """(x (B, C, H, W), t (B,)) -> eps (B, C, H, W)."""
+EstimateFunction = Callable[[Tensor, float], Tensor]
+"""(x (B, C, H, W), t) -> eps (B, C, H, W): a plain noise estimate; t is a number."""
 DotFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
 """(x_s, x_t, eps_s, s (B,), t (B,)) -> the residual (B, C, H, W)."""
 
@@ -47,5 +50,7 @@ class Predictor(Protocol):
 
 
 def timesteps(x: Tensor, t: float) -> Tensor:
-    """t for each image of the batch: (B,), in float32, which the networks embed."""
-    return torch.full((len(x),), t, device=x.device, dtype=torch.float32)
+    """t for each image of the batch: (B,). In float32, which the networks embed; for samples in
+    float64 in float64."""
+    dtype = torch.float64 if x.dtype == torch.float64 else torch.float32
+    return torch.full((len(x),), t, device=x.device, dtype=dtype)

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from morse.methods.base import DashFunction, timesteps
+from morse.methods.base import DashFunction, EstimateFunction, Predictor, timesteps
 from morse.methods.plans import DASH, Plan
 from morse.schedules.noise import NoiseSchedule
 
@@ -15,7 +15,7 @@ from morse.schedules.noise import NoiseSchedule
 class Baseline:
     """Dash's own estimate at every call."""
 
-    def __init__(self, dash: DashFunction):
+    def __init__(self, dash: DashFunction | EstimateFunction):
         self.dash = dash
         self.letters = ""
 
@@ -28,6 +28,19 @@ class Baseline:
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         """Does nothing: Dash sees the sample itself."""
+
+
+class Plain(Baseline):
+    """A plain function of (x, t) as a predictor, with t as a number in float64."""
+
+    def __call__(self, x: Tensor, t: float) -> Tensor:
+        self.letters += DASH
+        return self.dash(x, t)
+
+
+def as_predictor(predictor: Predictor | EstimateFunction) -> Predictor:
+    """The predictor itself, or a plain function as one."""
+    return predictor if hasattr(predictor, "begin") else Plain(predictor)
 
 
 def predictor(networks: Mapping[str, Any], plan: Plan) -> Baseline:

@@ -17,10 +17,10 @@ give them to Dot.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
-from morse.registry import Registry, require_known
+from morse.options import check_options
+from morse.registry import Registry
 from morse.samplers.base import Sampler
 from morse.schedules.noise import NoiseSchedule
 
@@ -35,10 +35,14 @@ def make_sampler(settings: Mapping[str, Any], schedule: NoiseSchedule, calls: in
         ValueError: for an option that the kind does not have, or a value that it refuses.
         UnknownName: for an unknown kind.
     """
-    kind = SAMPLERS[settings["kind"]]
-    known = [f.name for f in fields(kind) if f.init and f.name not in ("schedule", "calls")]
-    require_known(f"option of sampler {settings['kind']}", settings["options"], known)
-    return kind(schedule, calls, **settings["options"])
+    check_sampler(settings)
+    return SAMPLERS[settings["kind"]](schedule, calls, **settings["options"])
+
+
+def check_sampler(settings: Mapping[str, Any]) -> None:
+    """Checks what does not depend on schedule and calls. Raises as :func:`make_sampler` does."""
+    kind = settings["kind"]
+    check_options(f"option of sampler {kind}", settings["options"], SAMPLERS[kind], given=("schedule", "calls"))
 
 
 SAMPLERS = Registry(

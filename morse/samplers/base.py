@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from morse.registry import require_known
 from morse.schedules.grids import GRIDS
-from morse.schedules.noise import CLEAN, NoiseSchedule
+from morse.schedules.noise import CLEAN, DiscreteSchedule, NoiseSchedule
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -69,24 +70,74 @@ class Sampler(ABC):
         return 0.0
 
 
+ENDS = ("data", "first-timestep", "abar_0")
+"""Where the last step of a run on a grid may go (:class:`GridSampler`)."""
+
+
 @dataclass(frozen=True)
 class GridSampler(Sampler):
-    """A sampler on a timestep grid, with a last step to the data.
+    """A sampler on a timestep grid.
 
     Args:
         grid: a name of :data:`morse.schedules.grids.GRIDS`.
+        end: where the last step goes.
+            "data": from the grid's last timestep to the data, where no noise is left.
+            "first-timestep": to t_min, the last timestep of a grid of calls + 1. The authors of
+            DPM-Solver and UniPC run them so.
+            "abar_0": from the grid's last timestep to timestep 0, as CompVis ends DDIM. diffusers
+            does so with ``set_alpha_to_one=False``.
+        times: (calls,) timesteps of the network calls, instead of the grid's. After
+            initialisation, the timesteps of the calls in any case.
+
+    Attributes:
+        points: (calls + 1,) the timesteps of the calls, and the one where the run ends, which is
+            :data:`morse.schedules.noise.CLEAN` for the data.
+
+    Raises:
+        ValueError: for an unknown end, a grid that does not have it, or times that do not fall or
+            do not fit the schedule or the calls.
     """
 
     grid: str = "uniform"
+    end: str = field(default="data", kw_only=True)
+    times: Sequence[float] | None = field(default=None, kw_only=True)
+    points: tuple[float, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        _ = self.times  # raises for a number of calls that the grid cannot have
+        require_known("end of a run", [self.end], ENDS)
+        if self.end == "abar_0" and not isinstance(self.schedule, DiscreteSchedule):
+            raise ValueError("end: abar_0 is of schedules in training steps; in continuous time use first-timestep")
+        points = self._given_points() if self.times is not None else self._grid_points()
+        if points[-1] == points[-2]:
+            raise ValueError(f"a last step from timestep {points[-2]:g} to itself changes nothing; use end: data")
+        object.__setattr__(self, "points", tuple(points))
+        object.__setattr__(self, "times", self.points[:-1])
 
-    @cached_property
-    def times(self) -> tuple[float, ...]:
-        return tuple(GRIDS[self.grid](self.schedule, self.calls))
+    def _grid_points(self) -> list[float]:
+        grid = GRIDS[self.grid]
+        if self.end != "first-timestep":
+            return [*grid(self.schedule, self.calls), self._last_point()]
+        points = grid(self.schedule, self.calls + 1)
+        if points[-1] != self.schedule.t_min:
+            raise ValueError(
+                f"end: first-timestep needs a grid that ends there, such as log-snr or time-uniform; "
+                f"{self.grid!r} ends at {points[-1]:g}"
+            )
+        return points
+
+    def _given_points(self) -> list[float]:
+        times = [float(time) for time in self.times]
+        if len(times) != self.calls:
+            raise ValueError(f"times gives {len(times)} timesteps, a run of {self.calls} calls needs {self.calls}")
+        low, high = self.schedule.t_min, self.schedule.t_max
+        if not all(low <= time <= high for time in times) or any(s >= t for t, s in pairwise(times)):
+            raise ValueError(f"times must fall strictly, within {high:g} and {low:g}; they are {times}")
+        return [*times, self._last_point()]
+
+    def _last_point(self) -> float:
+        return {"data": CLEAN, "first-timestep": self.schedule.t_min, "abar_0": 0.0}[self.end]
 
     def interval(self, index: int) -> tuple[float, float]:
-        """(t, s): step ``index`` goes from timestep t to s. The last step goes to
-        :data:`morse.schedules.noise.CLEAN`."""
-        return self.times[index], (*self.times[1:], CLEAN)[index]
+        """(t, s): step ``index`` goes from timestep t to s. The last step goes to where the run
+        ends, for the data :data:`morse.schedules.noise.CLEAN`."""
+        return self.points[index], self.points[index + 1]

@@ -13,28 +13,28 @@ The last term, with an earlier inner estimate :math:`\epsilon_v`, raises the ord
 of the network is one step of this sampler.
 
 The orders follow the authors' "fast" plan, so a run makes exactly the stated number of calls. With
-order 3 they are 3, 3, ..., and end with 2, 1, or with 1, or with 2. The outer timesteps end at
-t_min, and the sample there is the image. As in the paper, there is no denoising step.
+order 3 they are 3, 3, ..., and end with 2, 1, or with 1, or with 2. As in the paper, the run ends
+at t_min, with no denoising step. With ``end="data"``, the last call is such a step, at t_min.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from morse.samplers.base import Noise, Sampler, State
-from morse.schedules.grids import GRIDS, log_snr
+from morse.samplers.base import GridSampler, Noise, State
+from morse.schedules.grids import GRIDS
+from morse.schedules.noise import CLEAN
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-INNER = {1: (), 2: (0.5,), 3: (1 / 3, 2 / 3)}
-"""Order -> r of the inner points (the authors' defaults)."""
+ORDERS = (1, 2, 3)
+LOG_SNR_GRIDS = ("log-snr", "log-snr-cut")
+"""The paper's grids for small images. On them outer timesteps are uniform in lambda, whatever the
+orders of their steps."""
 
 
 def fast_orders(calls: int, order: int = 3) -> list[int]:
@@ -45,34 +45,25 @@ def fast_orders(calls: int, order: int = 3) -> list[int]:
     """
     if order < 3:
         return [order] * (calls // order) + [1] * (calls % order)
-    if calls % 3 == 0:
+    if calls and calls % 3 == 0:
         return [3] * (calls // 3 - 1) + [2, 1]
-    return [3] * (calls // 3) + [calls % 3]
+    return [3] * (calls // 3) + [calls % 3] * (calls % 3 > 0)
 
 
 @dataclass(frozen=True)
-class _Stage:
-    """One network call: its timestep, the start and end of its outer step, the next timestep, its
-    index in the outer step, and the outer step's order."""
-
-    time: float
-    start: float
-    end: float
-    following: float
-    inner: int
-    order: int
-
-
-@dataclass(frozen=True)
-class DPMSolver(Sampler):
+class DPMSolver(GridSampler):
     """DPM-Solver-fast.
+
+    Inner points are spaced as the grid is, as the authors have them. So on "log-snr" r is 1/2, or
+    1/3 and 2/3. On "time-uniform" the inner points divide the time of their outer step evenly, and
+    r follows from their log-SNR.
 
     Args:
         order: the highest order of an outer step, 1 to 3.
         grid: "log-snr", the paper's for small images, has outer timesteps uniform in lambda.
             Another name of :data:`morse.schedules.grids.GRIDS`, such as "time-uniform" for large
-            images, gives a grid of calls + 1 timesteps that ends at t_min. An outer step of order p
-            spans p intervals of it.
+            images, gives all points. An outer step of order p spans p intervals of the grid.
+        end: as for :class:`morse.samplers.base.GridSampler`, here "first-timestep" by default.
 
     Raises:
         ValueError: for another order, a grid that ends elsewhere, or fewer than one call.
@@ -80,58 +71,58 @@ class DPMSolver(Sampler):
 
     order: int = 3
     grid: str = "log-snr"
+    end: str = field(default="first-timestep", kw_only=True)
 
     def __post_init__(self) -> None:
         if self.calls < 1:
             raise ValueError(f"dpm-solver makes at least one call, not {self.calls}")
-        if self.order not in INNER:
+        if self.order not in ORDERS:
             raise ValueError(f"order of dpm-solver is 1, 2 or 3, not {self.order}")
-        if self._outer[-1] != self.schedule.t_min:
-            raise ValueError(
-                f"dpm-solver ends at the first timestep, the grid {self.grid!r} at {self._outer[-1]:g}; "
-                f"use log-snr or time-uniform"
-            )
+        super().__post_init__()
 
     @cached_property
-    def _orders(self) -> list[int]:
-        return fast_orders(self.calls, self.order)
+    def orders(self) -> list[int]:
+        """Orders of the outer steps; their sum is the number of calls. A step to the data is one of
+        order 1."""
+        last = [1] if self.end == "data" else []
+        return fast_orders(self.calls - len(last), self.order) + last
 
     @cached_property
-    def _outer(self) -> list[float]:
-        """(outer steps + 1,) timesteps at which outer steps begin and end."""
-        if self.grid == "log-snr":
-            return log_snr(self.schedule, len(self._orders) + 1)
-        times = GRIDS[self.grid](self.schedule, self.calls + 1)
-        return [times[made] for made in np.cumsum([0, *self._orders])]
+    def _outer_steps(self) -> list[tuple[int, int]]:
+        """(index of the first call, order) of the outer step of each call."""
+        steps: list[tuple[int, int]] = []
+        for order in self.orders:
+            steps += [(len(steps), order)] * order
+        return steps
 
-    @cached_property
-    def _stages(self) -> Sequence[_Stage]:
-        schedule, stages = self.schedule, []
-        for order, start, end in zip(self._orders, self._outer, self._outer[1:], strict=False):
-            low, high = schedule.log_snr(start), schedule.log_snr(end)
-            inside = [schedule.time_of_log_snr(low + r * (high - low)) for r in INNER[order]]
-            asked = [start, *inside, end]
-            stages += [_Stage(asked[j], start, end, asked[j + 1], j, order) for j in range(order)]
-        return stages
-
-    @cached_property
-    def times(self) -> tuple[float, ...]:
-        return tuple(stage.time for stage in self._stages)
+    def _grid_points(self) -> list[float]:
+        if self.grid not in LOG_SNR_GRIDS or self.end == "abar_0":
+            return super()._grid_points()
+        orders = self.orders[:-1] if self.end == "data" else self.orders
+        outer = GRIDS[self.grid](self.schedule, len(orders) + 1)
+        points = []
+        for order, start, stop in zip(orders, outer, outer[1:], strict=False):
+            low, high = self.schedule.log_snr(start), self.schedule.log_snr(stop)
+            inside = [self.schedule.time_of_log_snr(low + j / order * (high - low)) for j in range(1, order)]
+            points += [start, *inside]
+        return [*points, outer[len(orders)], *([CLEAN] if self.end == "data" else [])]
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
         """``state`` is (x_t, eps_t) at the start of the current outer step."""
-        stage, schedule = self._stages[index], self.schedule
-        x_t, eps_t = (x, eps) if stage.inner == 0 else state
-        h = schedule.log_snr(stage.end) - schedule.log_snr(stage.start)
-        reached = schedule.log_snr(stage.following) - schedule.log_snr(stage.start)  # r h, or h at the end
-        scale, sigma = schedule.alpha(stage.following) / schedule.alpha(stage.start), schedule.sigma(stage.following)
+        schedule, (first, order) = self.schedule, self._outer_steps[index]
+        t, u, end = self.points[first], self.points[index + 1], self.points[first + order]
+        if u == CLEAN:
+            return schedule.clean_estimate(x, eps, t), None
+        x_t, eps_t = (x, eps) if index == first else state
+        h = schedule.log_snr(end) - schedule.log_snr(t)
+        reached = schedule.log_snr(u) - schedule.log_snr(t)  # r h, or h at the end
+        scale, sigma = schedule.alpha(u) / schedule.alpha(t), schedule.sigma(u)
         base = scale * x_t - (sigma * math.expm1(reached)) * eps_t
-        if stage.inner == 0:
+        if index == first:
             return base, (x_t, eps_t)
-        r = INNER[stage.order][stage.inner - 1]
-        if stage.order == 2:
+        r = (schedule.log_snr(self.points[index]) - schedule.log_snr(t)) / h  # of the latest estimate
+        if order == 2:
             factor = sigma / (2.0 * r) * math.expm1(h)
-        else:  # order 3, both later calls: phi_2(reached) times share / r, with r of the latest estimate
-            share = reached / h
-            factor = sigma * share / r * (math.expm1(reached) / reached - 1.0)
+        else:  # order 3, both later calls: phi_2(reached) times share / r
+            factor = sigma * (reached / h) / r * (math.expm1(reached) / reached - 1.0)
         return base - factor * (eps - eps_t), (x_t, eps_t)

@@ -17,8 +17,8 @@ difference of the last three, times h^2.
 At order 2, D_1 is the divided difference of the last two, times h. Its coefficient is the authors'
 midpoint rule, :math:`\tfrac 1 2 (e^k - 1)`. At order 3, D_1 is h times the parabola's slope at t.
 
-The first steps have lower orders, as there are fewer predictions. The last step goes to the data,
-where lambda is infinite, and returns the clean estimate.
+The first steps have lower orders, as there are fewer predictions. The last steps have lower orders
+in runs of few calls. A step to the data, where lambda is infinite, returns the clean estimate.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ from morse.schedules.noise import CLEAN
 if TYPE_CHECKING:
     from torch import Tensor
 
-FEW = 15
-"""With fewer calls than this, the last step but one is of order 2 at most, as in the authors'
-code."""
+LOWER_BELOW = {"data": 15, "first-timestep": 10, "abar_0": 10}
+"""End of the run -> with fewer calls than this, the last steps have lower orders: to the data as in
+diffusers, else as in the authors' code (15 in its older copies)."""
 
 
 @dataclass(frozen=True)
@@ -49,28 +49,36 @@ class DPMSolverMultistep(GridSampler):
         corrected: take D_2 twice. This is the integral of the parabola through three predictions,
             and gives the third order. The authors' code and diffusers take D_2 once (measured:
             order 2), and so do numbers published with them.
+        lower_below: with fewer calls than this, the last steps have lower orders: 3, 3, ..., 2, 1.
+            None: as :data:`LOWER_BELOW` has it. 0: never.
 
     Raises:
-        ValueError: for another order or prediction.
+        ValueError: for another order or prediction, or a negative ``lower_below``.
     """
 
     order: int = 2
     prediction: str = "clean"
     grid: str = "log-snr"
     corrected: bool = False
+    lower_below: int | None = None
 
     def __post_init__(self) -> None:
         if self.order not in (1, 2, 3):
             raise ValueError(f"order of DPM-Solver is 1, 2 or 3, not {self.order}")
         if self.prediction not in ("clean", "noise"):
             raise ValueError(f"prediction of DPM-Solver is 'clean' or 'noise', not {self.prediction!r}")
+        if self.lower_below is not None and self.lower_below < 0:
+            raise ValueError(f"lower_below of DPM-Solver is a number of calls, not {self.lower_below}")
         super().__post_init__()
 
     def order_of(self, index: int) -> int:
-        """The order of step ``index``."""
-        left = self.calls - index
-        reach = 1 if left == 1 else 2 if left == 2 and self.calls < FEW else 3
-        return min(self.order, index + 1, reach)
+        """The order of step ``index``.
+
+        A step to the data is of order 1. It counts as the last one of a run that lowers orders.
+        """
+        few = LOWER_BELOW[self.end] if self.lower_below is None else self.lower_below
+        lowered = self.calls < few or self.points[index + 1] == CLEAN
+        return min(self.order, index + 1, self.calls - index if lowered else self.order)
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
         """``state`` holds the predictions of earlier steps, the latest first."""
@@ -102,7 +110,7 @@ class DPMSolverMultistep(GridSampler):
 
     def _step_of(self, index: int) -> float:
         """h of step ``index``."""
-        return self.schedule.log_snr(self.times[index + 1]) - self.schedule.log_snr(self.times[index])
+        return self.schedule.log_snr(self.points[index + 1]) - self.schedule.log_snr(self.points[index])
 
     def _slope(self, index: int, estimates: tuple[Tensor, ...]) -> Tensor:
         """The divided difference of the latest two predictions, times h of step ``index``."""

@@ -32,8 +32,9 @@ class EulerMaruyama(GridSampler):
 
     Args:
         grid: a name of :data:`morse.schedules.grids.GRIDS`.
-        step_size: "constant" as above, or "grid" for any grid: the distance to the next timestep,
-            and after the last timestep the distance to the data.
+        step_size: "constant" as above: the distance from the first timestep to the end of the run,
+            over the calls. Or "grid" for any grid: the distance to the next timestep, and after the
+            last timestep the distance to the end.
         denoise: add no noise in the last step. Without it, the last sample has the noise of one
             step.
     """
@@ -58,7 +59,6 @@ class EulerMaruyama(GridSampler):
 
     def _share(self, index: int) -> float:
         """beta_t Delta, the variance of the noise of step ``index``."""
-        t, s = self.interval(index)
-        data = self.schedule.t_clean
-        delta = (self.schedule.t_max - data) / self.calls if self.step_size == "constant" else t - max(s, data)
-        return self.schedule.rate(t) * delta
+        (t, s), data = self.interval(index), self.schedule.t_clean
+        whole = (self.times[0] - max(self.points[-1], data)) / self.calls
+        return self.schedule.rate(t) * (whole if self.step_size == "constant" else t - max(s, data))

@@ -13,11 +13,9 @@ accurate. This sampler is the reference for them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from morse.samplers.base import GridSampler, Noise, State
-from morse.schedules.grids import GRIDS
 from morse.schedules.noise import CLEAN
 
 if TYPE_CHECKING:
@@ -30,24 +28,11 @@ class ProbabilityFlow(GridSampler):
 
     Args:
         grid: a name of :data:`morse.schedules.grids.GRIDS`.
-        denoise: use the last call, at t_min, for the clean estimate. Without it, the run ends at
-            t_min, with no call there.
+        end: with "data", the last call is at t_min, and gives the clean estimate. With
+            "first-timestep", the run ends at t_min, with no call there.
     """
 
     grid: str = "time-uniform"
-    denoise: bool = True
-
-    @cached_property
-    def _edges(self) -> tuple[float, ...]:
-        """The timesteps of the calls, and without ``denoise`` the one where the run ends."""
-        return tuple(GRIDS[self.grid](self.schedule, self.calls if self.denoise else self.calls + 1))
-
-    @cached_property
-    def times(self) -> tuple[float, ...]:
-        return self._edges[: self.calls]
-
-    def interval(self, index: int) -> tuple[float, float]:
-        return self.times[index], (*self._edges[1:], CLEAN)[index]
 
     def step(self, index: int, x: Tensor, eps: Tensor, state: State, noise: Noise) -> tuple[Tensor, State]:
         t, s = self.interval(index)

@@ -75,12 +75,14 @@ class UniPCState:
 
 @dataclass(frozen=True)
 class UniPC(GridSampler):
-    """UniPC without clipping. The order rises from 1 at the start, and falls to 1 for the last step
-    to CLEAN.
+    """UniPC without clipping. The order rises from 1 at the start, and falls to 1 for the last
+    step.
 
-    Steps are those of diffusers' ``UniPCMultistepScheduler`` with ``lower_order_final=True,
-    final_sigmas_type="zero"``. In the last step h is infinite, and the result is a clean estimate.
-    With "clean" it is that of the predicted sample, with "noise" that of the corrected sample.
+    With ``end="first-timestep"`` it runs as its authors run it. To the data, steps are those of
+    diffusers' ``UniPCMultistepScheduler`` with ``lower_order_final=True,
+    final_sigmas_type="zero"``. There h of the last step is infinite, and the result is a clean
+    estimate. With "clean" it is that of the predicted sample, with "noise" that of the corrected
+    sample.
 
     Args:
         grid: a name of :data:`morse.schedules.grids.GRIDS`.

@@ -8,7 +8,7 @@ of networks. A baseline starts from the same noise as Morse.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +16,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from morse.data.pixels import to_uint8
-from morse.methods.base import Predictor
+from morse.methods.base import EstimateFunction, Predictor
+from morse.methods.baseline import as_predictor
 from morse.runtime.device import peak_memory
 from morse.samplers.base import Sampler
 from morse.sampling.shards import Shard
@@ -31,21 +32,57 @@ def draw(generators: Sequence[torch.Generator], shape: Sequence[int], device: to
     return torch.stack([torch.randn(tuple(shape), generator=g) for g in generators]).to(device)
 
 
+Noise = Sequence[torch.Generator] | Iterable[Tensor]
+"""Fresh noise of a batch: a generator for each image, or (B, C, H, W) tensors, one for each step
+that adds noise."""
+
+
+def _draws(noise: Noise, x: Tensor) -> Iterator[Tensor]:
+    """The fresh noise of each step that adds some."""
+    given = iter(noise)
+    first = next(given, None)
+    if isinstance(first, torch.Generator):
+        generators = [first, *given]
+        while True:
+            yield draw(generators, x.shape[1:])
+    elif first is not None:
+        yield first
+        yield from given
+
+
 @torch.inference_mode()
-def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Sequence[torch.Generator]) -> Tensor:
+def trajectory(predictor: Predictor | EstimateFunction, sampler: Sampler, x: Tensor, noise: Noise = ()) -> Tensor:
     """The images, in [-1, 1], that a sampler makes of noise x (B, C, H, W) at its first time.
 
+    >>> from morse.samplers.ddim import DDIM
+    >>> from morse.schedules.presets import linear
+    >>> x = torch.ones(1, 1, 2, 2, dtype=torch.float64)
+    >>> trajectory(lambda x, t: x, DDIM(linear(), 10), x).dtype
+    torch.float64
+
+    Args:
+        predictor: a method's predictor, or a plain function (x, t) -> eps with t a number.
+        x: of any floating-point type. All is computed in it.
+        noise: fresh noise for a stochastic sampler. Generators draw in float32 whatever x is, so a
+            run in float64 has the noise of one in float32.
+
     Raises:
+        ValueError: if noise is missing, or is of another shape than x.
         RuntimeError: if other than the stated number of calls were made, or noise was drawn that
             ``fresh_noise`` does not report.
         FloatingPointError: if a sample is not finite. As uint8 it would be a black pixel that
             nobody notices.
     """
-    shape, device = x.shape[1:], x.device
+    predictor, draws = as_predictor(predictor), _draws(noise, x)
     drawn: list[Tensor] = []
 
-    def noise() -> Tensor:
-        drawn.append(draw(generators, shape, device))
+    def take() -> Tensor:
+        fresh = next(draws, None)
+        if fresh is None:
+            raise ValueError("the sampler adds noise; give a generator for each image, or a tensor for each such step")
+        if fresh.shape != x.shape:
+            raise ValueError(f"noise {tuple(fresh.shape)} is not of the shape of the samples {tuple(x.shape)}")
+        drawn.append(fresh.to(x))
         return drawn[-1]
 
     predictor.begin()
@@ -54,7 +91,7 @@ def trajectory(predictor: Predictor, sampler: Sampler, x: Tensor, generators: Se
         estimate = predictor(x, t)
         if not sampler.learned_variance:
             estimate = estimate[:, : x.shape[1]]
-        x, state = sampler.step(index, x, estimate, state, noise)
+        x, state = sampler.step(index, x, estimate, state, take)
         fresh = sampler.fresh_noise(index)
         if len(drawn) != bool(fresh):
             raise RuntimeError(

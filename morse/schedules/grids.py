@@ -2,13 +2,13 @@ r"""Timestep grids: the timesteps at which a sampler calls the network, for a gi
 
 Every grid has exactly as many timesteps as calls, strictly decreasing. Some original grids have
 more, or repeat a timestep. They are here under their own names (``ddim-uniform``,
-``ddim-quadratic``), for the numbers of calls that they can make.
+``ddim-quadratic``, ``compvis``), for the numbers of calls that they can make.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from itertools import accumulate
 
 import numpy as np
 
@@ -99,15 +99,43 @@ def ddim_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
     Raises:
         ValueError: if no S gives so many, such as 6 for T = 1000, where S = 6 gives 7.
     """
-    total = training_steps(schedule, "ddim-uniform")
-    _check(calls, total, total, "ddim-uniform")
+    return _strided(training_steps(schedule, "ddim-uniform"), calls, "ddim-uniform", offset=0)
+
+
+def compvis(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``range(0, T, T // S) + 1``: the grid of CompVis' DDIM, for latent diffusion and Stable
+    Diffusion. Its run ends with ``end="abar_0"``.
+
+    Raises:
+        ValueError: if no S gives so many timesteps, or the last one would be T.
+    """
+    return _strided(training_steps(schedule, "compvis"), calls, "compvis", offset=1)
+
+
+def _strided(total: int, calls: int, name: str, offset: int) -> list[float]:
+    """``range(0, total, total // S) + offset``, with the largest S that gives ``calls``
+    timesteps."""
+    _check(calls, total, total, name)
     for steps in range(calls, calls // 2, -1):
-        times = range(0, total, total // steps)
-        if len(times) == calls:
+        times = range(offset, total + offset, total // steps)
+        if len(times) == calls and times[-1] < total:
             return [float(t) for t in reversed(times)]
-    raise ValueError(
-        f"the DDIM authors' uniform grid never has {calls} times over {total} steps; use the grid 'uniform'"
-    )
+    near = "uniform" if offset == 0 else "leading"
+    raise ValueError(f"the grid {name} never has {calls} times over {total} steps; use the grid {near!r}")
+
+
+def openai(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """OpenAI's respacing "N": a fractional stride of (T - 1) / (N - 1), rounded, with both 0 and
+    T - 1 (Nichol & Dhariwal 2021, arXiv 2102.09672, section 4). One call is at 0, as there.
+
+    A place half-way between two timesteps is rounded to the even one.
+    """
+    total = training_steps(schedule, "openai")
+    _check(calls, total, total, "openai")
+    stride = (total - 1) / (calls - 1) if calls > 1 else 1.0
+    # Strides are added up as in the original: where a place is near a half, rounding decides.
+    places = accumulate([stride] * (calls - 1), initial=0.0)
+    return [float(round(place)) for place in places][::-1]
 
 
 def ddim_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
@@ -127,75 +155,6 @@ def ddim_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
     return times[::-1]
 
 
-def log_snr(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Uniform in the log-SNR, from t_max to t_min with both ends (one call: t_max)."""
-    low, high = schedule.log_snr(schedule.t_max), schedule.log_snr(schedule.t_min)
-    return _between(schedule, calls, "log-SNR", low, high, schedule.time_of_log_snr)
-
-
-def time_uniform(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Uniform in time, from t_max to t_min with both ends: DPM-Solver's "time_uniform", and the
-    VP-SDE's own grid."""
-    return _between(schedule, calls, "time-uniform", schedule.t_max, schedule.t_min, float)
-
-
-def time_quadratic(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Uniform in the square root of time, with the same ends: DPM-Solver's "time_quadratic"."""
-    return _between(
-        schedule, calls, "time-quadratic", math.sqrt(schedule.t_max), math.sqrt(schedule.t_min), lambda root: root**2
-    )
-
-
-def _between(
-    schedule: NoiseSchedule, calls: int, name: str, start: float, stop: float, time: Callable[[float], float]
-) -> list[float]:
-    """t_max, the timesteps of evenly spaced values between ``start`` and ``stop``, and t_min. The
-    ends are exact."""
-    if calls < 1:
-        raise ValueError(f"a {name} grid has at least one call, not {calls}")
-    inner = np.linspace(start, stop, calls)[1:-1] if calls > 1 else []
-    return [schedule.t_max, *(time(float(value)) for value in inner), *([schedule.t_min] if calls > 1 else [])]
-
-
-ALIGN_YOUR_STEPS = {
-    "ays-sd": (
-        (999, 850, 736, 645, 545, 455, 343, 233, 124, 24),
-        (14.615, 6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152, 0.029),
-    ),
-    "ays-sdxl": (
-        (999, 845, 730, 587, 443, 310, 193, 116, 53, 13),
-        (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029),
-    ),
-}
-"""The authors' ten timesteps, and their eleven values of sigma / alpha between which ten steps go,
-for Stable Diffusion 1.5 and XL (Sabour et al. 2024, arXiv 2404.14507, table 3, and its page)."""
-
-
-def _align_your_steps(name: str, schedule: NoiseSchedule, calls: int) -> list[float]:
-    """The published timesteps. For n calls other than ten, as the authors' how-to extends them: the
-    eleven values are interpolated linearly in the logarithm to n + 1, and the last becomes 0."""
-    times, sigmas = ALIGN_YOUR_STEPS[name]
-    if (total := training_steps(schedule, "Align-Your-Steps")) != 1000:
-        raise ValueError(f"Align-Your-Steps' times are of 1000 steps, not {total}")
-    if calls < 1:
-        raise ValueError(f"Align-Your-Steps makes at least one call, not {calls}")
-    if calls == len(times):
-        return [float(t) for t in times]
-    places = np.linspace(0.0, len(sigmas) - 1.0, calls + 1)[1:-1]
-    log_sigmas = np.interp(places, np.arange(len(sigmas)), np.log(sigmas))
-    return [float(times[0]), *(schedule.time_of_log_snr(-value) for value in log_sigmas)]
-
-
-def ays_sd(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Align-Your-Steps for Stable Diffusion 1.5."""
-    return _align_your_steps("ays-sd", schedule, calls)
-
-
-def ays_sdxl(schedule: NoiseSchedule, calls: int) -> list[float]:
-    """Align-Your-Steps for Stable Diffusion XL."""
-    return _align_your_steps("ays-sdxl", schedule, calls)
-
-
 GRIDS = Registry(
     "time grid",
     {
@@ -203,11 +162,16 @@ GRIDS = Registry(
         "leading": "morse.schedules.grids:leading",
         "trailing": "morse.schedules.grids:trailing",
         "quadratic": "morse.schedules.grids:quadratic",
-        "log-snr": "morse.schedules.grids:log_snr",
-        "time-uniform": "morse.schedules.grids:time_uniform",
-        "time-quadratic": "morse.schedules.grids:time_quadratic",
-        "ays-sd": "morse.schedules.grids:ays_sd",
-        "ays-sdxl": "morse.schedules.grids:ays_sdxl",
+        "log-snr": "morse.schedules.even_grids:log_snr",
+        "time-uniform": "morse.schedules.even_grids:time_uniform",
+        "time-quadratic": "morse.schedules.even_grids:time_quadratic",
+        "log-snr-cut": "morse.schedules.even_grids:log_snr_cut",
+        "time-uniform-cut": "morse.schedules.even_grids:time_uniform_cut",
+        "time-quadratic-cut": "morse.schedules.even_grids:time_quadratic_cut",
+        "openai": "morse.schedules.grids:openai",
+        "compvis": "morse.schedules.grids:compvis",
+        "ays-sd": "morse.schedules.align_your_steps:ays_sd",
+        "ays-sdxl": "morse.schedules.align_your_steps:ays_sdxl",
         "ddim-uniform": "morse.schedules.grids:ddim_uniform",
         "ddim-quadratic": "morse.schedules.grids:ddim_quadratic",
     },

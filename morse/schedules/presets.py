@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from morse.registry import Registry, require_known
+from morse.options import check_options
+from morse.registry import Registry
 from morse.schedules.noise import DiscreteSchedule, NoiseSchedule
 
 
@@ -56,5 +56,5 @@ def make_schedule(settings: Mapping[str, Any]) -> NoiseSchedule:
     """
     options = {key: value for key, value in settings.items() if key != "name"}
     make = SCHEDULES[settings["name"]]
-    require_known(f"setting of schedule {settings['name']}", options, inspect.signature(make).parameters)
+    check_options(f"setting of schedule {settings['name']}", options, make)
     return make(**options)
