@@ -11,21 +11,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from morse.experiments.axes import Run
-from morse.experiments.cards import Card, Cards, method_view, resource, searches
+from morse.experiments.cards import Cards, method_view, resource, searches
+from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, time_of
 from morse.methods import METHODS
 from morse.published import INCEPTION, require_present
 from morse.quality.extractors import EXTRACTORS
 from morse.quality.metrics import FRECHET, METRICS, require_metrics
-from morse.registry import UnknownName, require_known, unknown
-from morse.samplers import make_sampler
-from morse.schedules.noise import DiscreteSchedule
-from morse.schedules.presets import make_schedule
+from morse.registry import require_known, unknown
 
 Config = Mapping[str, Any]
 Runs = Sequence[Run]
 
 
-def preflight(config: Config, cards: Cards, runs: Runs, published: bool = True) -> None:
+def preflight(config: Config, cards: Cards, runs: Runs, published: bool = True, zoo: bool = False) -> None:
     """Checks all that the schemas cannot check.
 
     Args:
@@ -33,6 +31,7 @@ def preflight(config: Config, cards: Cards, runs: Runs, published: bool = True) 
         cards: of :func:`morse.experiments.cards.read_cards`.
         runs: of :func:`morse.experiments.axes.runs_of`.
         published: whether the published weights that extractors need must be present.
+        zoo: whether the rule zoo is asked for, which trains all that has a recipe.
 
     Raises:
         ValueError: one line that names the key, the value and the remedy.
@@ -41,21 +40,20 @@ def preflight(config: Config, cards: Cards, runs: Runs, published: bool = True) 
     for run in runs:
         if problem := _problem(run, cards):
             raise ValueError(f"configuration: {problem}")
+    check_models(cards, runs)
     _check_execution(config)
     _check_extractors(cards, runs, published)
     for file, what in _files(cards, runs):
         if not resource(file).is_file():
             remedy = "restore it from the repository, or take it out of the experiments and run `snakemake zoo`"
             raise ValueError(f"{what}: {file} is missing; {remedy}")
+    check_data(cards, runs)
+    if zoo:
+        check_zoo(cards)
     _check_counts(config, cards, runs)
     _check_fine_calls(config, cards, runs)
     for run in runs:
         _check_calls(config, cards, run)
-
-
-def time_of(model: Card) -> str:
-    """The time of the noise schedule in a model's card: "discrete" or "continuous"."""
-    return "discrete" if isinstance(make_schedule(model["schedule"]), DiscreteSchedule) else "continuous"
 
 
 def _problem(run: Run, cards: Cards) -> str | None:
@@ -75,8 +73,8 @@ def _problem(run: Run, cards: Cards) -> str | None:
         return f"model {run['model']!r} makes images of {made}, task {run['task']!r} has {size}"
     try:
         needs, has = cards["sampler"][run["sampler"]].get("time"), time_of(model)
-    except (UnknownName, TypeError, ValueError) as error:
-        return f"model {run['model']!r}: schedule: {error}"
+    except ValueError as error:
+        return f"model {run['model']!r}: {error}"
     if needs not in (None, has):
         return (
             f"sampler {run['sampler']!r} is for {needs} time, model {run['model']!r} has {has} time; "
@@ -180,9 +178,8 @@ def _check_calls(config: Config, cards: Cards, run: Run) -> None:
 
 def _check_sampler(cards: Cards, run: Run, calls: int) -> bool:
     """Makes the run's sampler; returns whether it is stochastic."""
-    schedule = make_schedule(cards["model"][run["model"]]["schedule"])
     try:
-        return make_sampler(cards["sampler"][run["sampler"]], schedule, calls).stochastic
+        return check_sampler_fits(cards["sampler"][run["sampler"]], cards["model"][run["model"]], calls)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"configuration: sampler {run['sampler']!r} with {calls} calls of {run['model']}: {error}"

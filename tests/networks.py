@@ -9,7 +9,8 @@ from morse.dash.loading import build_dash, load_dash
 from morse.dot.loading import new_dot
 from morse.dot.lora import inference_dot
 from morse.dot.network import Dot
-from morse.experiments.cards import ROOT, read_yaml
+from morse.experiments.cards import ROOT
+from morse.experiments.yaml import read_yaml
 from morse.files import sha256
 
 

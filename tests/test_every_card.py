@@ -8,10 +8,11 @@ import pytest
 from morse.dash.loading import load_dash
 from morse.dot.loading import load_dot
 from morse.experiments.cards import KINDS, ROOT, complete_model, names, read_card, resource, schema
-from morse.experiments.schema import read_yaml, validate
+from morse.experiments.schema import validate
+from morse.experiments.yaml import read_yaml
+from morse.fit import time_of
 from morse.methods.morse import Morse
 from morse.methods.plans import paper_plan
-from morse.preflight import time_of
 from morse.quality.extractors import EXTRACTORS
 from morse.samplers import make_sampler
 from morse.samplers.ddim import DDIM

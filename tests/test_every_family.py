@@ -10,7 +10,8 @@ from morse.dash.loading import build_dash, load_dash
 from morse.dot.loading import adapted_dot, load_dot, prepare_dot
 from morse.dot.lora import own_state
 from morse.experiments.cards import ROOT, complete_model, schema
-from morse.experiments.schema import read_yaml, validate
+from morse.experiments.schema import validate
+from morse.experiments.yaml import read_yaml
 from morse.files import sha256
 from morse.methods.morse import Morse
 from morse.methods.plans import paper_plan

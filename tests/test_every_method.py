@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from morse.experiments.cards import ROOT, SEARCH
-from morse.experiments.schema import read_yaml
+from morse.experiments.yaml import read_yaml
 from morse.methods import BASELINE, METHODS, method_named
 from morse.methods.plans import DASH, POLICIES, Plan
 from morse.samplers.ddim import DDIM

@@ -24,9 +24,11 @@ from morse.experiments.cards import (
     sampler_view,
     schema,
     searches,
+    summary,
     trained_elsewhere,
 )
-from morse.experiments.schema import read_yaml, validate
+from morse.experiments.schema import validate
+from morse.experiments.yaml import read_yaml
 
 UNET = {"sample_size": 16, "channels": 1, "block_out_channels": [8, 16], "layers_per_block": 1, "attention_levels": [1]}
 HASH = "0" * 64
@@ -411,3 +413,16 @@ def test_a_schedule_is_replaced_whole_where_it_is_named(changes, schedule):
 def test_an_override_that_is_no_mapping_is_one_line():
     with pytest.raises(ValueError, match="overrides: cifar10-vp-mini: 3 is not a mapping of keys to values"):
         read_card("model", "cifar10-vp-mini", 3)
+
+
+@pytest.mark.parametrize("name", ["._ddim.yaml", ".#ddim.yaml", ".ddim.yaml.swp"])
+def test_hidden_files_are_no_cards(name, config):
+    (config / "samplers" / name).write_bytes(b"\x00\xff not YAML: [")
+    assert names("sampler") == ["ddim"] and list(read_cards()["sampler"]) == ["ddim"]
+
+
+def test_a_card_in_latin_1_names_its_file(config):
+    (config / "samplers" / "other.yaml").write_bytes("# été\nkind: ddim\noptions: {}\n".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"samplers/other\.yaml: not text in UTF-8 \(byte 2\); save it so$"):
+        read_cards()
+    assert summary("sampler", "other").endswith("t\ufffd")

@@ -35,6 +35,7 @@ ORDER = [
     "quality",
     "results",
     "report",
+    "fit",
     "preflight",
     "pipeline",
     "cli",
@@ -42,8 +43,8 @@ ORDER = [
 """A module or sub-package imports only what stands before it."""
 
 TORCH_FREE = (
-    "registry", "options", "provenance", "files", "published", "preflight", "experiments.*",
-    "schedules.[!l]*", "samplers.*", "data.archive", "data.parts",
+    "registry", "options", "provenance", "files", "published", "fit", "preflight", "experiments.*",
+    "schedules.[!l]*", "samplers.*", "data.archive", "data.contents", "data.parts", "dot.chain_settings", "dash",
     "methods", "methods.plans", "sampling.shards", "runtime.light_import",
     "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*",
 )  # fmt: skip

@@ -2,13 +2,17 @@
 
 import copy
 
+import numpy as np
 import pytest
+from networks import tiny_card, tiny_images
 
+from morse.data.archive import write_dataset
 from morse.experiments.axes import AXES, runs_of
-from morse.experiments.cards import ROOT, merged, read_cards
-from morse.experiments.schema import read_yaml
+from morse.experiments.cards import ROOT, merged, read_cards, resource
+from morse.experiments.yaml import read_yaml
 from morse.files import DamagedFile
-from morse.preflight import preflight, time_of
+from morse.fit import time_of
+from morse.preflight import preflight
 from morse.schedules.noise import DiscreteSchedule
 from morse.schedules.presets import SCHEDULES
 
@@ -151,35 +155,75 @@ def test_the_dimension_of_the_first_extractor_counts():
         check(asked | of_task(extractors=["efficientnet-lite0", "fashion-classifier"]))
 
 
-HERE = {"file": __file__}
+def model(tasks=("shapes",), dot=None, unet=None, chain=None, **schedule):
+    """A complete card by the recipe of tests/networks.py. Its weights are never read."""
+    card = tiny_card(unet, {"source": "shipped", **HERE} | (dot or {}))
+    card["dot"]["training"] = card["dot"]["training"] | {"chain": {"chains": 2, "points": 3} | (chain or {})}
+    return card | {"tasks": list(tasks), "schedule": schedule or {"name": "linear"}, "dash": HERE}
 
 
-def model(tasks=("shapes",), **schedule):
-    """A card with what preflight reads. All its files are there."""
-    dot = {"source": "shipped", "ratio": 5.0, "training": {"data": "shapes"}} | HERE
-    return {"tasks": list(tasks), "unet": {"sample_size": 16}, "schedule": schedule, "dash": HERE, "dot": dot}
+def task(name, size=16, **reference):
+    return {
+        "data": {"file": name, "size": size, "sha256": "0" * 64},
+        "reference": {"split": "test"} | reference,
+        "extractors": ["any"],
+    }
 
 
-def task(size):
-    return {"data": {"size": size} | HERE, "reference": {}, "extractors": ["small"]}
-
-
+HERE = {"file": __file__, "sha256": "0" * 64}
+GREY, COLOURED, LARGE, ODD, TWO = "grey.npz", "coloured.npz", "large.npz", "odd.npz", "two.npz"
+FILES = {GREY: (1, 16), COLOURED: (3, 16), LARGE: (1, 32), ODD: (1, 15), TWO: (2, 16)}
+"""Data set file -> channels and size."""
 CARDS = {
     "model": {
-        "twin": model(["shapes", "faces"], name="linear"),
+        "twin": model(["shapes", "faces"]),
         "odd": model(name="linaer"),
         "bad": model(name="linear", beta_start="1e-4"),
         "more": model(name="linear", beta_strat=1e-4),
         "other": model(name="vp-sde"),
     },
-    "task": {"shapes": task(16), "faces": task(32)},
+    "task": {"shapes": task(GREY), "faces": task(LARGE, 32), "colours": task(COLOURED)},
     "sampler": {
         "ddim": {"kind": "ddim", "options": {}},
         "ddpm": {"kind": "ddpm", "options": {}, "time": "discrete"},
         "sde": {"kind": "euler-maruyama", "options": {}, "time": "continuous"},
+        "learned": {"kind": "ddpm", "options": {"variance": "learned_range"}},
     },
-    "extractor": {"small": {"kind": "fashion-classifier", "dimension": 64}},
+    "extractor": {
+        "any": {"kind": "efficientnet-lite0", "dimension": 1280},
+        "small": {
+            "kind": "fashion-classifier",
+            "dimension": 64,
+            "shape": [1, 32, 32],
+            "weights": HERE,
+            "training": {"data": "faces", "split": "train"},
+        },
+    },
 }
+
+
+@pytest.fixture(autouse=True)
+def data_files(tmp_path_factory, monkeypatch):
+    """The folder of the data set files that these cards name."""
+    folder = tmp_path_factory.getbasetemp() / "preflight"
+    if not folder.exists():
+        folder.mkdir()
+        for name, (channels, size) in FILES.items():
+            images = tiny_images(4, channels, size)
+            splits = {split: (images, np.zeros(4, np.uint8)) for split in ("train", "test")}
+            write_dataset(folder / name, splits)
+    found = {name: folder / name for name in FILES}
+    monkeypatch.setattr("morse.fit.resource", lambda file: found.get(file, resource(file)))
+    monkeypatch.setattr("morse.preflight.resource", lambda file: found.get(file, resource(file)))
+
+
+def changed(kind, name, **changes):
+    """The cards with nested changes of one of them, and tasks of a model's size."""
+    cards = copy.deepcopy(CARDS)
+    if size := changes.get("unet", {}).get("sample_size"):
+        cards["task"]["shapes"]["data"]["size"] = size
+    cards[kind][name] = merged(cards[kind][name], changes)
+    return cards
 
 
 def run(**changes):
@@ -204,7 +248,7 @@ def test_the_time_of_a_model_is_its_schedule_s():
     [
         ({"model": "twim"}, "unknown model 'twim'; did you mean 'twin'?"),
         ({"task": "shape"}, "unknown task 'shape'; did you mean 'shapes'?"),
-        ({"sampler": "euler"}, "unknown sampler 'euler'; known: ddim, ddpm, sde"),
+        ({"sampler": "euler"}, "unknown sampler 'euler'; known: ddim, ddpm, learned, sde"),
         ({"method": "morce"}, "unknown method 'morce'; did you mean 'morse'?"),
         ({"model": "other", "task": "faces"}, "model 'other' is not for task 'faces'; its tasks: shapes"),
         ({"task": "faces"}, "model 'twin' makes images of 16, task 'faces' has 32"),
@@ -235,3 +279,110 @@ def test_a_schedule_of_a_wrong_type_is_one_line():
     with pytest.raises(ValueError, match="^configuration: model 'bad': schedule: ") as error:
         preflight(DEFAULT, CARDS, [run(model="bad")])
     assert "\n" not in str(error.value)
+
+
+LEVEL, BLOCKS = {"attention_levels": [0, 2]}, {"block_out_channels": [8, 12, 16], "attention_levels": []}
+SIZE_28 = {"sample_size": 28, "block_out_channels": [8, 16, 16]}
+
+
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        (changed("model", "twin", unet=LEVEL), "unet: attention_levels: 2 is not among the levels 0 to 1"),
+        (changed("model", "twin", unet=BLOCKS | {"norm_num_groups": 8}), "norm_num_groups: 8 groups do not divide 12"),
+        (changed("model", "twin", unet={"sample_size": 15}), "unet: sample_size: images of 15 are halved 1 times"),
+        (changed("model", "twin", unet=SIZE_28), "dot: channels: images of 28 are halved 4 times, and 16 does not"),
+        (changed("model", "twin", family="dpm"), "unknown family 'dpm'; did you mean 'ddpm'?"),
+        (
+            changed("model", "twin", dot={"training": {"data": "shape"}}),
+            "training: data 'shape'; did you mean 'shapes'",
+        ),
+        (changed("model", "twin", unet={"channels": 3}), "grey.npz has images of 1 channels, the network takes 3"),
+        (
+            changed("model", "twin", dot={"source": "train", "training": {"chain": {"steps": 4}}}),
+            "dot: training: chain: 6 pairs of a draw cannot be dealt out evenly to 4 steps; change one of them",
+        ),
+        (
+            changed("model", "twin", dot={"source": "train", "training": {"chain": {"min_calls": 60.0}}}),
+            "dot: training: chain: min_calls 60 are more than max_calls 50",
+        ),
+        (
+            changed("model", "twin", dot={"source": "train", "training": {"split": "tran"}}),
+            "unknown split of grey.npz 'tran'; did you mean 'train'? (it has: test, train)",
+        ),
+        (changed("task", "shapes", data={"file": COLOURED}), "coloured.npz has images of 3 channels, the network tak"),
+        (
+            changed("task", "shapes", data={"file": LARGE}),
+            "large.npz has images of 32 x 32, which cannot be centred in",
+        ),
+        (changed("task", "shapes", data={"file": ODD}), "odd.npz has images of 15 x 15, which cannot be centred in 16"),
+        (changed("task", "shapes", reference={"split": "tset"}), "'tset'; did you mean 'test'? (it has: test, train)"),
+        (changed("task", "shapes", extractors=["small"]), "small reads images of (1, 32, 32) alone, not (1, 16, 16)"),
+        (
+            changed("task", "shapes", reference={"statistics": {"ani": HERE}}),
+            "unknown extractor in reference: statistics 'ani'; did you mean 'any'?",
+        ),
+    ],
+)
+def test_cards_that_do_not_fit_are_one_line(cards, message):
+    with pytest.raises(ValueError) as error:
+        preflight(DEFAULT, cards, [run()])
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
+def test_images_of_two_channels_are_refused():
+    cards = changed("task", "shapes", data={"file": TWO})
+    cards["model"]["twin"]["unet"]["channels"] = 2
+    with pytest.raises(ValueError, match="task 'shapes': images have 1 or 3 channels, not 2"):
+        preflight(DEFAULT, cards, [run(method="baseline")])
+
+
+def test_a_shipped_dot_without_a_file_is_refused():
+    cards = copy.deepcopy(CARDS)
+    del cards["model"]["twin"]["dot"]["file"]
+    with pytest.raises(ValueError, match="'twin': dot: file is missing; name the shipped file, or set source: train"):
+        preflight(DEFAULT, cards, [run()])
+
+
+def test_a_variance_that_no_network_has_learned_is_refused():
+    with pytest.raises(ValueError, match="the family ddpm has no learned variance; use variance: fixed_small"):
+        preflight(DEFAULT, CARDS, [run(sampler="learned")])
+
+
+def test_a_dot_that_no_run_loads_need_not_fit():
+    """Images of 28 have a baseline: they can be halved twice."""
+    cards = changed("model", "twin", unet=SIZE_28, dot={"training": {"data": "shape"}})
+    preflight(DEFAULT, cards, [run(method="baseline")])
+
+
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        (
+            changed("model", "other", training={"data": "shape"}),
+            "model 'other': unknown task in training: data 'shape'",
+        ),
+        (
+            changed("model", "other", training={"data": "colours"}),
+            "model 'other': coloured.npz has images of 3 channels",
+        ),
+        (
+            changed("model", "other", dot={"training": {"chain": {"steps": 4}}}),
+            "model 'other': dot: training: chain: 6",
+        ),
+        (
+            changed("model", "other", dot={"channels": [4, 8, 8, 8]}),
+            "model 'other': dot: channels: images of 16 are halved 5",
+        ),
+        (
+            changed("extractor", "small", training={"data": "shape"}),
+            "extractor 'small': unknown task in training: data",
+        ),
+        (changed("extractor", "small", training={"split": "tran"}), "extractor 'small': unknown split of large.npz"),
+    ],
+)
+def test_the_rule_zoo_checks_what_it_trains(cards, message):
+    del cards["model"]["odd"], cards["model"]["bad"], cards["model"]["more"]
+    preflight(DEFAULT, cards, [run()])
+    with pytest.raises(ValueError, match=f"^configuration: {message}"):
+        preflight(DEFAULT, cards, [run()], zoo=True)

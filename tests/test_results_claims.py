@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from morse.experiments.schema import read_yaml
+from morse.experiments.yaml import read_yaml
 from morse.methods import MORSE
 from morse.results.claim_measures import MEASURES
 from morse.results.claims import CLAIM_COLUMNS, DEVIATING, MINIATURE, NOT_RUN, REPRODUCED, judge, read_claims

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from curves import add_method, curve, curves, latency, measured
 
-from morse.experiments.schema import read_yaml
+from morse.experiments.yaml import read_yaml
 from morse.files import DamagedFile, write_json
 from morse.results.claims import judge, read_claims
 from morse.results.costs import COST_COLUMNS

@@ -20,7 +20,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from morse.experiments.schema import read_yaml, validate
+from morse.experiments.schema import partial, validate
+from morse.experiments.yaml import read_yaml
 from morse.registry import unknown
 
 ROOT = Path(__file__).parents[2]
@@ -65,8 +66,9 @@ def names(kind: str) -> list[str]:
 
 
 def _stems(folder: str) -> list[str]:
-    """The names of the YAML files in a folder of config/."""
-    return sorted(path.stem for path in (ROOT / "config" / folder).glob("*.yaml"))
+    """The names of the YAML files in a folder of config/, without hidden ones, such as editors'."""
+    paths = (ROOT / "config" / folder).glob("*.yaml")
+    return sorted(path.stem for path in paths if not path.name.startswith("."))
 
 
 def _path(kind: str, name: str) -> Path:
@@ -75,7 +77,7 @@ def _path(kind: str, name: str) -> Path:
 
 def summary(kind: str, name: str) -> str:
     """A card's first comment: what it is, in a line."""
-    lines = _path(kind, name).read_text(encoding="utf-8").splitlines()
+    lines = _path(kind, name).read_text(encoding="utf-8", errors="replace").splitlines()
     return next((line.removeprefix("#").strip() for line in lines if line.startswith("#")), "")
 
 
@@ -111,7 +113,7 @@ def read_card(kind: str, name: str, changes: Card | None = None) -> dict[str, An
         raise ValueError(f"configuration: overrides: {name}: {changes!r} is not a mapping of keys to values")
     card = _with_schedule(_mapping(path), changes or {})
     if kind == "model":
-        validate(card, _partial(schema("model")) | {"required": list(REQUIRED_OF_A_FILE)}, str(path))
+        validate(card, partial(schema("model")) | {"required": list(REQUIRED_OF_A_FILE)}, str(path))
         card = complete_model(card, str(path))
     validate(card, schema(kind), str(path))
     return card
@@ -153,13 +155,6 @@ def _named(source: str, key: str, name: str, folder: str) -> Path:
     if name not in (known := _stems(folder)):
         raise ValueError(f"{source}: {unknown(key, name, known)}")
     return ROOT / "config" / folder / f"{name}.yaml"
-
-
-def _partial(content: Any) -> Any:
-    """A copy of a schema in which no key is required."""
-    if isinstance(content, Mapping):
-        return {key: _partial(value) for key, value in content.items() if key != "required"}
-    return [_partial(value) for value in content] if isinstance(content, list) else content
 
 
 def _mapping(path: Path) -> dict[str, Any]:
@@ -208,8 +203,9 @@ def sampler_view(card: Card) -> dict[str, Any]:
 
 
 def extractor_view(card: Card) -> dict[str, Any]:
-    """The part of an extractor's card that loads it, without how it was trained."""
-    return without(card, ("training",))
+    """The part of an extractor's card that loads it, without how it was trained and what only
+    checks need."""
+    return without(card, ("training", "shape"))
 
 
 def method_view(config: Mapping[str, Any], method: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from morse.experiments.schema import read_yaml, validate
+from morse.experiments.schema import validate
+from morse.experiments.yaml import read_yaml
 from morse.results.claim_measures import MEASURES, Measured
 
 REPRODUCED, DEVIATING, MINIATURE, NOT_RUN = "reproduced", "deviating", "only in miniature", "not run"
@@ -40,10 +41,7 @@ def read_claims(path: Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
     Raises:
         ValueError: one line that names the file and the key.
     """
-    try:
-        content = read_yaml(path)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not text in UTF-8: {error}") from error
+    content = read_yaml(path)
     validate(content, schema, str(path))
     seen = set()
     for place, claim in enumerate(content["claims"]):

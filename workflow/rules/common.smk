@@ -9,20 +9,32 @@ from snakemake.exceptions import WorkflowError
 from morse import methods
 from morse.experiments import cards
 from morse.experiments.axes import first_seed_of, path_pattern, runs_of
-from morse.experiments.schema import validate
+from morse.experiments.configuration import read_configuration
 from morse.files import DamagedFile
 from morse.methods import METHODS
 from morse.preflight import preflight
 from morse.published import PUBLISHED, directory
 from morse.quality.metrics import named_metrics
 
+# Snakemake's own settings of the command line. --replace-workflow-config leaves out the default.
+SETTINGS = workflow.config_settings
+DEFAULTS = [] if SETTINGS.replace_workflow_config else [workflow.configfiles[-1]]
+
 try:
-    validate(config, cards.schema("config"), "configuration")
+    config.update(
+        read_configuration([*DEFAULTS, *SETTINGS.configfiles], dict(SETTINGS.config))
+    )
     CARDS = cards.read_cards(config["overrides"])
     RUNS = runs_of(config["experiments"])
     # Published weights need not be there yet if this run fetches them. Snakemake tells its targets
     # only later, so they are read off the command line.
-    preflight(config, CARDS, RUNS, published="published_weights" not in sys.argv)
+    preflight(
+        config,
+        CARDS,
+        RUNS,
+        published="published_weights" not in sys.argv,
+        zoo=any("zoo" in target for target in sys.argv),
+    )
 except (DamagedFile, ValueError) as error:
     raise WorkflowError(str(error)) from None
 

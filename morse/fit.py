@@ -1,0 +1,205 @@
+"""Does a card fit itself, and the cards that it names? What no schema can say.
+
+Each check is what a job would find, perhaps hours later. Nothing here loads a network or an image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from morse.dash import FAMILIES
+from morse.data.contents import shapes_of
+from morse.dot.chain_settings import ChainSettings
+from morse.experiments.axes import Run
+from morse.experiments.cards import Card, Cards, resource
+from morse.methods import METHODS
+from morse.registry import UnknownName, require_known, unknown
+from morse.samplers import make_sampler
+from morse.schedules.noise import DiscreteSchedule, NoiseSchedule
+from morse.schedules.presets import make_schedule
+
+COLOURS = (1, 3)
+"""Channels of images that extractors and figures can show: grey, or red, green and blue."""
+NORM_GROUPS = 32
+"""Groups of the normalisations where a card does not say (:func:`morse.dash.unet.make_unet`)."""
+
+
+def schedule_of(model: Card) -> NoiseSchedule:
+    """The noise schedule of a model's card. Raises ValueError, one line, for wrong settings."""
+    try:
+        return make_schedule(model["schedule"])
+    except (UnknownName, TypeError, ValueError) as error:
+        raise ValueError(f"schedule: {error}") from error
+
+
+def time_of(model: Card) -> str:
+    """The time of the noise schedule in a model's card: "discrete" or "continuous"."""
+    return "discrete" if isinstance(schedule_of(model), DiscreteSchedule) else "continuous"
+
+
+def check_dash(model: Card) -> None:
+    """Whether a model's network can be built, and takes its images.
+
+    Raises:
+        ValueError: one line that names the key and what would fit.
+    """
+    require_known("family", [model["family"]], FAMILIES)
+    schedule_of(model)
+    unet = model["unet"]
+    levels, groups = len(unet["block_out_channels"]), unet.get("norm_num_groups", NORM_GROUPS)
+    if beyond := [level for level in unet["attention_levels"] if level >= levels]:
+        raise ValueError(f"unet: attention_levels: {beyond[0]} is not among the levels 0 to {levels - 1}")
+    if odd := [channels for channels in unet["block_out_channels"] if channels % groups]:
+        raise ValueError(f"unet: norm_num_groups: {groups} groups do not divide {odd[0]} of block_out_channels")
+    _check_halvings(unet["sample_size"], levels - 1, "unet: sample_size", "block_out_channels with fewer levels")
+
+
+def check_dot(model: Card, trained: bool) -> None:
+    """Whether a model's Dot can be built, and has a file or a recipe.
+
+    Raises ValueError as :func:`check_dash` does.
+
+    Args:
+        trained: whether it is trained, in this run or by the rule zoo.
+    """
+    dot, unet = model["dot"], model["unet"]
+    halvings = len(dot["channels"]) + len(unet["block_out_channels"]) - 1
+    _check_halvings(unet["sample_size"], halvings, "dot: channels", "fewer extra blocks")
+    if not trained and (missing := {"file", "sha256"} - {*dot}):
+        raise ValueError(f"dot: {min(missing)} is missing; name the shipped file, or set source: train")
+    try:
+        ChainSettings(**dot["training"]["chain"])
+    except ValueError as error:
+        raise ValueError(f"dot: training: chain: {error}") from error
+
+
+def check_training(where: str, training: Card, model: Card, cards: Cards) -> None:
+    """Whether a training's data exist and are of the model's shape. Raises ValueError as
+    :func:`check_dash` does."""
+    require_known(f"task in {where}: data", [training["data"]], cards["task"])
+    unet = model["unet"]
+    check_images(cards["task"][training["data"]]["data"], training["split"], unet["channels"], unet["sample_size"])
+
+
+def check_images(data: Card, split: str, channels: int, size: int) -> int:
+    """How many images a split has.
+
+    Args:
+        data: of a task's card; its file is there.
+
+    Raises:
+        ValueError: one line, for a split that the file does not have, or images that a network of
+            ``channels`` and ``size`` does not take.
+    """
+    shapes = shapes_of(resource(data["file"]))
+    if split not in shapes:
+        raise ValueError(f"{unknown('split of ' + data['file'], split, shapes)} (it has: {', '.join(sorted(shapes))})")
+    n, has, height, width = shapes[split]
+    if has != channels:
+        raise ValueError(f"{data['file']} has images of {has} channels, the network takes {channels}")
+    if height != width or height > size or (size - height) % 2:
+        raise ValueError(f"{data['file']} has images of {height} x {width}, which cannot be centred in {size} x {size}")
+    return n
+
+
+def check_task(task: Card, cards: Cards, shape: tuple[int, int, int]) -> None:
+    """Whether a task's extractors read its images. Raises ValueError as :func:`check_dash` does.
+
+    Args:
+        shape: (C, H, W) of the images.
+    """
+    if shape[0] not in COLOURS:
+        raise ValueError(f"images have 1 or 3 channels, not {shape[0]}")
+    require_known("extractor in reference: statistics", task["reference"].get("statistics") or {}, cards["extractor"])
+    for name in task["extractors"]:
+        if (reads := cards["extractor"][name].get("shape", list(shape))) != list(shape):
+            raise ValueError(f"extractors: {name} reads images of {tuple(reads)} alone, not {shape}; take another")
+
+
+def check_sampler_fits(sampler: Card, model: Card, calls: int) -> bool:
+    """Makes the sampler of a run; returns whether it is stochastic.
+
+    Raises:
+        ValueError, UnknownName: one line, for wrong options, a number of calls that the sampler
+            cannot make, or a variance that the network has not learned.
+    """
+    made = make_sampler(sampler, schedule_of(model), calls)
+    if made.learned_variance:
+        raise ValueError(f"the family {model['family']} has no learned variance; use variance: fixed_small")
+    return made.stochastic
+
+
+def _check_halvings(size: int, halvings: int, key: str, other: str) -> None:
+    if size % (step := 2**halvings):
+        raise ValueError(
+            f"{key}: images of {size} are halved {halvings} times, and {step} does not divide {size}; "
+            f"use {other} or another size"
+        )
+
+
+def check_extractor_training(extractor: Card, cards: Cards) -> None:
+    """Whether the data of an extractor's training exist and are of its shape. Raises ValueError as
+    :func:`check_dash` does."""
+    training, (channels, size, _) = extractor["training"], extractor["shape"]
+    require_known("task in training: data", [training["data"]], cards["task"])
+    for split in (training["split"], "test"):  # the second gives the accuracy
+        check_images(cards["task"][training["data"]]["data"], split, channels, size)
+
+
+@contextmanager
+def _of(kind: str, name: str) -> Iterator[None]:
+    """Says in an error which card it is about."""
+    try:
+        yield
+    except (UnknownName, ValueError) as error:
+        raise ValueError(f"configuration: {kind} {name!r}: {error}") from error
+
+
+def check_models(cards: Cards, runs: Iterable[Run]) -> None:
+    """Models that the runs use must be possible; no data are read. Raises ValueError, one line."""
+    for name in sorted({run["model"] for run in runs}):
+        model = cards["model"][name]
+        with _of("model", name):
+            check_dash(model)
+            if name in _with_dot(runs):
+                check_dot(model, trained=model["dot"]["source"] == "train")
+
+
+def _with_dot(runs: Iterable[Run]) -> set[str]:
+    return {run["model"] for run in runs if "dot" in METHODS[run["method"]].networks}
+
+
+def check_data(cards: Cards, runs: Iterable[Run]) -> None:
+    """Data that the runs read must be of the shape that networks and extractors take.
+
+    Raises ValueError, one line.
+    """
+    for name in sorted(_with_dot(runs)):
+        model = cards["model"][name]
+        with _of("model", name):
+            if model["dot"]["source"] == "train":
+                check_training("dot: training", model["dot"]["training"], model, cards)
+            # What Dot explains is measured on images that it was not trained on.
+            check_training("dot: training", {**model["dot"]["training"], "split": "test"}, model, cards)
+    for name, task in sorted({(run["model"], run["task"]) for run in runs}):
+        card, unet = cards["task"][task], cards["model"][name]["unet"]
+        shape = (unet["channels"], unet["sample_size"], unet["sample_size"])
+        with _of("task", task):
+            check_images(card["data"], card["reference"]["split"], *shape[:2])
+            check_task(card, cards, shape)
+
+
+def check_zoo(cards: Cards) -> None:
+    """Trainings of all cards that have a recipe must be possible. Raises ValueError, one line."""
+    for name, model in cards["model"].items():
+        if "training" in model:
+            with _of("model", name):
+                check_dash(model)
+                check_dot(model, trained=True)
+                for where, training in (("training", model), ("dot: training", model["dot"])):
+                    check_training(where, training["training"], model, cards)
+    for name, extractor in cards["extractor"].items():
+        if "training" in extractor:
+            with _of("extractor", name):
+                check_extractor_training(extractor, cards)
