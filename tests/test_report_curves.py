@@ -167,9 +167,15 @@ def test_speedup_figure_of_devices_that_differ_has_one_clock(tmp_path):
     pixels(figure, tmp_path)
 
 
-def test_no_points_is_an_error():
+def test_a_figure_without_speedups_says_so(tmp_path):
+    figure = speedup_against_budget(speedup_table(runs()).iloc[:0], "Speedup")
+    assert not figure.axes and figure.texts[-1].get_text().startswith("no speedups: ")
+    pixels(figure, tmp_path)
+
+
+def test_curves_without_points_are_an_error():
     with pytest.raises(ValueError, match="no points"):
-        speedup_against_budget(speedup_table(runs()).iloc[:0])
+        quality_curves(runs().iloc[:0], speedup_table(runs()), "lsd")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -8,7 +8,7 @@ from curves import curve, curves, power_law, record, table
 from morse.results.equal_quality import equal_quality_cost, saturation
 from morse.results.jackknife import jackknife_table
 from morse.results.runs import CURVE
-from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
+from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table, without_baseline
 from morse.results.summary import BEFORE_SATURATION, SUMMARY_COLUMNS, speedup_summary
 
 
@@ -212,10 +212,11 @@ def test_a_budget_without_baseline_has_a_speedup_but_no_difference():
     assert row["speedup"] == pytest.approx(1.5)
 
 
-def test_a_method_without_any_baseline_raises():
-    for method in ("morse", "other"):
-        with pytest.raises(ValueError, match=f"twin shapes ddim: runs by {method} without a baseline have no speedup"):
-            speedup_table(table([record(method, 10, 0, 6, 32)]))
+def test_a_curve_without_any_baseline_has_no_speedup_and_a_warning():
+    alone = [item for item in curves(1.5) if item["run"]["method"] == "morse"]
+    assert speedup_table(table(alone)).empty and list(speedup_table(table(alone)).columns) == SPEEDUP_COLUMNS
+    assert without_baseline(table(alone)) == "no speedup without runs by baseline: twin shapes ddim"
+    assert without_baseline(table(curves(1.5))) == ""
 
 
 def test_every_method_has_its_own_speedup_over_the_baseline():

@@ -7,15 +7,20 @@ import pandas as pd
 import pytest
 from curves import add_method, curve, curves, latency, measured
 
+from morse.experiments.cards import schema
 from morse.experiments.yaml import read_yaml
 from morse.files import DamagedFile, write_json
+from morse.methods import METHODS
+from morse.report.curves import quality_curves, speedup_against_budget
+from morse.report.style import formats, save
+from morse.report.text_tables import TEXTS, write_text_tables
 from morse.results.claims import judge, read_claims
 from morse.results.costs import COST_COLUMNS
 from morse.results.jackknife import COLUMNS as JACKKNIFE_COLUMNS
 from morse.results.latency import CALL_COLUMNS, LATENCY_COLUMNS
 from morse.results.lossless import with_lossless
 from morse.results.records import training_record
-from morse.results.runs import RUN_COLUMNS
+from morse.results.runs import CLOCKS, RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
 from morse.results.summary import SUMMARY_COLUMNS, speedup_summary
 from morse.results.tables import TABLES, make_tables, read_latencies, read_trainings, write_tables
@@ -108,6 +113,23 @@ def test_every_method_has_rows_and_one_s_do_not_change_those_of_another(monkeypa
         pd.testing.assert_frame_equal(kept, of_morse[name], obj=name)
     for name in ("latency", "call_costs"):
         pd.testing.assert_frame_equal(both[name], of_morse[name])
+
+
+@pytest.mark.parametrize("method", list(METHODS))
+@pytest.mark.parametrize("points", [1, 5])
+def test_a_single_method_makes_every_product(method, points, tmp_path):
+    """Also with one budget. Hours of sampling must not end in an error."""
+    found = tables(judged(curve(method, 1.0)[:points], 0))
+    paths = {name: tmp_path / f"{name}.csv" for name in TABLES}
+    write_tables(found, paths)
+    read = {name: pd.read_csv(path) for name, path in paths.items()}
+    for clock in CLOCKS:
+        save(quality_curves(read["runs"], read["speedup"], clock, "title"), formats(tmp_path / f"{clock}.png"))
+    save(speedup_against_budget(read["speedup"], "title"), formats(tmp_path / "speedup.png"))
+    claims = read_claims(ROOT / "config" / "claims.yaml", schema("claims"))
+    read["claims"] = judge(claims, *(read[name] for name in ("runs", "speedup", "latency", "costs")))
+    for name in TEXTS:
+        write_text_tables(read[name], name, *(tmp_path / f"{name}.{kind}" for kind in ("md", "tex", "html")))
 
 
 def test_baselines_alone_make_tables_without_rows():

@@ -132,8 +132,10 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
 
     Args:
         speedups: the table of :func:`morse.results.speedup.speedup_table`.
-        title: heading of the figure.
+        title: heading of the figure. A figure without speedups says so.
     """
+    if speedups.empty:
+        return _without_speedups(title)
     groups = list(speedups.groupby([*CURVE, "scale", "method"]))
     several = speedups["method"].nunique() > 1
     with matplotlib.rc_context(STYLE):
@@ -155,6 +157,16 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
             for which in "xy":
                 plain_log_ticks(axes, which)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+    return figure
+
+
+def _without_speedups(title: str | None) -> Figure:
+    """What stands in the place of the figure if no curve has both a baseline and another method."""
+    with matplotlib.rc_context(STYLE):
+        figure = Figure(figsize=(4.5, 1.6), layout="constrained")
+        if title:
+            figure.suptitle(title, fontsize=11)
+        figure.text(0.5, 0.4, "no speedups: no curve has runs by the\nbaseline and by another method", ha="center")
     return figure
 
 

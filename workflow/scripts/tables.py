@@ -7,6 +7,7 @@ from adapter import job
 with job(snakemake):
     from morse.results.records import read_records
     from morse.results.runs import check_one_code
+    from morse.results.speedup import without_baseline
     from morse.results.tables import make_tables, read_latencies, read_trainings, write_tables
 
     files, config = snakemake.input, snakemake.params
@@ -14,6 +15,6 @@ with job(snakemake):
     tables = make_tables(
         read_records(files.records, files.metrics), read_latencies(files.latencies), trainings, config.quality
     )
-    if warning := check_one_code(tables["runs"]):
+    for warning in filter(None, (check_one_code(tables["runs"]), without_baseline(tables["runs"]))):
         print(f"warning: {warning}", file=sys.stderr)
     write_tables(tables, snakemake.output)
