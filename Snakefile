@@ -1,7 +1,17 @@
 # The benchmark: Morse and its baselines, from weights and data to curves. Settings: config/README.md.
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
+from morse.experiments.cards import resource
+from morse.experiments.yaml import read_yaml
+
 min_version("9.12")
+
+# Snakemake's own error for a file that is no YAML names neither file nor line.
+try:
+    read_yaml(resource("config/config.yaml"))
+except ValueError as error:
+    raise WorkflowError(str(error)) from None
 
 
 report: "workflow/report/workflow.rst"

@@ -7,9 +7,12 @@ here loads a network.
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from morse.data.contents import shapes_of
 from morse.experiments.axes import Run
 from morse.experiments.cards import Cards, method_view, resource, searches
 from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, time_of
@@ -89,6 +92,12 @@ def _check_execution(config: Config) -> None:
     wanted = {config["execution"], *config["latency"]["executions"]}
     if "cuda-graphs" in wanted and config["device"] == "cpu":
         raise ValueError("configuration: execution: cuda-graphs needs a GPU; set device: cuda, or another execution")
+    compilers = [*os.environ.get("CXX", "").split()[:1], "g++", "clang++", "c++"]
+    if wanted & {"compiled", "cuda-graphs"} and not any(shutil.which(name) for name in compilers):
+        raise ValueError(
+            "configuration: execution: compiling needs a C++ compiler; install g++ or name one in the variable CXX, "
+            "or use eager"
+        )
 
 
 def _tasks(runs: Runs) -> list[str]:
@@ -142,6 +151,13 @@ def _check_counts(config: Config, cards: Cards, runs: Runs) -> None:
                 raise ValueError(
                     f"configuration: quality: metrics: {name} needs {needed} images of {task}, not {images}"
                 )
+    fewest = max([2, *(METRICS[name].least_images(0, groups) for name in config["quality"]["metrics"])])
+    for task in _tasks(runs):
+        data, split = cards["task"][task]["data"]["file"], cards["task"][task]["reference"]["split"]
+        if (has := shapes_of(resource(data))[split][0]) < fewest:
+            raise ValueError(
+                f"configuration: quality: metrics need {fewest} images of {task}'s split {split}, not {has}"
+            )
     if config["grid_images"] > images // shards:
         raise ValueError(f"configuration: grid_images: {config['grid_images']} are more than the first shard has")
 

@@ -209,8 +209,8 @@ def data_files(tmp_path_factory, monkeypatch):
     if not folder.exists():
         folder.mkdir()
         for name, (channels, size) in FILES.items():
-            images = tiny_images(4, channels, size)
-            splits = {split: (images, np.zeros(4, np.uint8)) for split in ("train", "test")}
+            images = tiny_images(30, channels, size)
+            splits = {split: (images, np.zeros(30, np.uint8)) for split in ("train", "test")}
             write_dataset(folder / name, splits)
     found = {name: folder / name for name in FILES}
     monkeypatch.setattr("morse.fit.resource", lambda file: found.get(file, resource(file)))
@@ -386,3 +386,19 @@ def test_the_rule_zoo_checks_what_it_trains(cards, message):
     preflight(DEFAULT, cards, [run()])
     with pytest.raises(ValueError, match=f"^configuration: {message}"):
         preflight(DEFAULT, cards, [run()], zoo=True)
+
+
+def test_metrics_need_images_of_the_reference_too():
+    with pytest.raises(ValueError, match="quality: metrics need 40 images of shapes's split test, not 30"):
+        preflight(merged(DEFAULT, {"quality": {"groups": 40, "metrics": ["kid"]}}), CARDS, [run()])
+
+
+def test_compiling_needs_a_compiler(monkeypatch):
+    compiled = merged(DEFAULT, {"execution": "compiled"})
+    monkeypatch.setenv("CXX", "/bin/sh -x")
+    preflight(compiled, CARDS, [run()])
+    monkeypatch.delenv("CXX")
+    monkeypatch.setenv("PATH", "")
+    preflight(DEFAULT, CARDS, [run()])
+    with pytest.raises(ValueError, match="execution: compiling needs a C.. compiler; install g.. or name one in the"):
+        preflight(compiled, CARDS, [run()])

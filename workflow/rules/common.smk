@@ -18,7 +18,9 @@ from morse.quality.metrics import named_metrics
 
 # Snakemake's own settings of the command line. --replace-workflow-config leaves out the default.
 SETTINGS = workflow.config_settings
-DEFAULTS = [] if SETTINGS.replace_workflow_config else [workflow.configfiles[-1]]
+DEFAULTS = (
+    [] if SETTINGS.replace_workflow_config else [cards.resource("config/config.yaml")]
+)
 
 try:
     config.update(
