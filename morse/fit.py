@@ -125,8 +125,8 @@ def check_sampler_fits(sampler: Card, model: Card, calls: int) -> bool:
             cannot make, or a variance that the network has not learned.
     """
     made = make_sampler(sampler, schedule_of(model), calls)
-    if made.learned_variance:
-        raise ValueError(f"the family {model['family']} has no learned variance; use variance: fixed_small")
+    if made.learned_variance and not model["unet"].get("learned_variance"):
+        raise ValueError("the model's network has no learned variance; use variance: fixed_small")
     return made.stochastic
 
 

@@ -345,7 +345,7 @@ def test_a_shipped_dot_without_a_file_is_refused():
 
 
 def test_a_variance_that_no_network_has_learned_is_refused():
-    with pytest.raises(ValueError, match="the family ddpm has no learned variance; use variance: fixed_small"):
+    with pytest.raises(ValueError, match="network has no learned variance; use variance: fixed_small"):
         preflight(DEFAULT, CARDS, [run(sampler="learned")])
 
 
