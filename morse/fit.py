@@ -197,6 +197,8 @@ def check_zoo(cards: Cards) -> None:
             with _of("model", name):
                 check_dash(model)
                 check_dot(model, trained=True)
+                if model["unet"].get("learned_variance"):
+                    raise ValueError("training: a learned variance is not trained here; take `training` out")
                 for where, training in (("training", model), ("dot: training", model["dot"])):
                     check_training(where, training["training"], model, cards)
     for name, extractor in cards["extractor"].items():

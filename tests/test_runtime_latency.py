@@ -163,9 +163,16 @@ def test_an_execution_that_gains_nothing_is_not_chosen(monkeypatch):
 
 
 def test_inputs_are_one_noise_and_two_timesteps_in_order():
-    x, s, t = inputs((3, 8, 8), 5, "cpu")
+    (x, now), (*three, s, t) = inputs((3, 8, 8), 5, "cpu")
     assert (x.shape, s.shape, t.shape) == ((5, 3, 8, 8), (5,), (5,)) and (s > t).all()
-    assert torch.equal(inputs((3, 8, 8), 5, "cpu")[0], x) and x.std() == pytest.approx(1.0, abs=0.1)
+    assert torch.equal(now, s) and x.std() == pytest.approx(1.0, abs=0.1)
+    assert all(torch.equal(other, x) for other in [*three, inputs((3, 8, 8), 5, "cpu")[0][0]])
+
+
+def test_inputs_of_networks_with_classes_end_with_one_for_each_image():
+    of_dash, of_dot = inputs((3, 8, 8), 5, "cpu", classes=10)
+    assert (len(of_dash), len(of_dot)) == (3, 6)
+    assert of_dash[-1].tolist() == of_dot[-1].tolist() == [0] * 5 and of_dash[-1].dtype == torch.int64
 
 
 @pytest.mark.parametrize(("n", "places"), [(3, (1, 3)), (6, (1, 6)), (15, (4, 12)), (30, (10, 21))])

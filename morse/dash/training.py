@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from morse.dash.conditioning import labels_for
 from morse.dash.loading import build_dash
 from morse.data.batches import draw_batch
 from morse.experiments.cards import Card
@@ -38,6 +39,7 @@ def dash_loss(
     batch_size: int,
     flip: bool,
     device: torch.device | str = "cpu",
+    labels: np.ndarray | None = None,
 ) -> LossFunction:
     """DDPM's simple loss, E |eps - theta(x_t, t)|^2 with t uniform (Ho et al. 2020, arXiv
     2006.11239, equation 14).
@@ -45,32 +47,43 @@ def dash_loss(
     In continuous time this is also the loss of the VP-SDE's authors, |sigma_t score + eps|^2 with
     the score -theta / sigma_t (Song et al. 2021, arXiv 2011.13456, equation 7 with
     lambda = sigma^2).
+
+    Args:
+        labels: (n,) classes of the images, for a network that takes classes.
     """
 
     levels = NoiseLevels(schedule)
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
-        x_0, _ = draw_batch(images, batch_size, rng, flip)
+        x_0, index = draw_batch(images, batch_size, rng, flip)
         t = draw_times(schedule, batch_size, rng)
         eps = torch.randn(x_0.shape, generator=rng)
-        estimate = network(levels.noisy(x_0, eps, t).to(device), t.to(device), return_dict=False)[0]
+        cond = {} if labels is None else {"class_labels": torch.from_numpy(labels[index.numpy()]).to(device)}
+        estimate = network(levels.noisy(x_0, eps, t).to(device), t.to(device), return_dict=False, **cond)[0]
         return functional.mse_loss(estimate.float(), eps.to(device))
 
     return loss
 
 
-def train_dash(card: Card, images: np.ndarray, output: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+def train_dash(
+    card: Card,
+    images: np.ndarray,
+    output: Path,
+    device: torch.device | str = "cpu",
+    labels: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Trains the card's Dash from random weights and writes it
     (:func:`morse.training.to_file.train_to_file`).
 
     Args:
         images: (n, C, H, W) uint8.
+        labels: (n,) their classes; used if the network takes classes.
     """
     recipe = card["training"]
 
     def make() -> tuple[nn.Module, LossFunction]:
         dash = build_dash(card)
-        network = dash.network.to(device)
-        return network, dash_loss(network, dash.schedule, images, recipe["batch_size"], recipe["flip"], device)
+        network, classes = dash.network.to(device), labels_for(labels, dash.classes)
+        return network, dash_loss(network, dash.schedule, images, recipe["batch_size"], recipe["flip"], device, classes)
 
     return train_to_file(make, recipe, output, "Dash")

@@ -98,8 +98,8 @@ def as_dash(network: UNet2DModel, settings: Mapping[str, Any], schedule: NoiseSc
     unchanged."""
     network.eval()
 
-    def estimate(x: Tensor, t: Tensor) -> Tensor:
-        return network(x, t, return_dict=False)[0]
+    def estimate(x: Tensor, t: Tensor, cond: Tensor | None = None) -> Tensor:
+        return network(x, t, class_labels=cond, return_dict=False)[0]
 
     size = settings["sample_size"]
-    return Dash(network, estimate, schedule, (settings["channels"], size, size))
+    return Dash(network, estimate, schedule, (settings["channels"], size, size), classes=settings.get("classes", 0))

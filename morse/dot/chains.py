@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 from morse.dash.base import Dash
+from morse.dash.conditioning import given, labels_for
 from morse.data.batches import draw_batch
 from morse.dot.chain_settings import ChainSettings
 from morse.schedules.levels import NoiseLevels
@@ -34,7 +35,8 @@ from morse.schedules.noise import NoiseSchedule
 
 @dataclass(frozen=True)
 class Pairs:
-    """Training samples: (P, C, H, W) each, with timesteps (P,)."""
+    """Training samples: (P, C, H, W) each, with timesteps (P,) and, for a network that takes any,
+    classes (P,)."""
 
     x_s: Tensor
     x_t: Tensor
@@ -42,10 +44,17 @@ class Pairs:
     eps_t: Tensor
     s: Tensor
     t: Tensor
+    cond: Tensor | None = None
 
     def __getitem__(self, index: Tensor | slice) -> Pairs:
         """The pairs of an index tensor, in its order, or of a slice."""
-        return Pairs(*(getattr(self, f.name)[index] for f in fields(self)))
+        parts = (getattr(self, f.name) for f in fields(self))
+        return Pairs(*(None if part is None else part[index] for part in parts))
+
+    @property
+    def of_dot(self) -> tuple[Tensor, ...]:
+        """The arguments of a call of Dot."""
+        return (self.x_s, self.x_t, self.eps_s, self.s, self.t, *given(self.cond))
 
 
 def draw_chain_times(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> Tensor:
@@ -67,10 +76,22 @@ class ChainSource:
 
     Args:
         images: (n, C, H, W) uint8.
+        labels: (n,) their classes; used if Dash takes classes.
+
+    Raises:
+        ValueError: one line, for a class that Dash does not have.
     """
 
-    def __init__(self, dash: Dash, images: np.ndarray, settings: ChainSettings, device: torch.device | str = "cpu"):
+    def __init__(
+        self,
+        dash: Dash,
+        images: np.ndarray,
+        settings: ChainSettings,
+        device: torch.device | str = "cpu",
+        labels: np.ndarray | None = None,
+    ):
         self.dash, self.images, self.settings, self.device = dash, images, settings, device
+        self.labels = labels_for(labels, dash.classes)
         self._levels = NoiseLevels(dash.schedule).to(device)
 
     @torch.no_grad()
@@ -85,15 +106,18 @@ class ChainSource:
             return self._draw(rng)
 
     def _draw(self, rng: torch.Generator) -> Pairs:
-        x_0, _ = draw_batch(self.images, self.settings.chains, rng, self.settings.flip)
+        x_0, index = draw_batch(self.images, self.settings.chains, rng, self.settings.flip)
         times = draw_chain_times(self.settings, self.dash.schedule, rng)
         noise = torch.randn(x_0.shape, generator=rng).to(self.device)
         x = self._levels.noisy(x_0.to(self.device), noise, times[0].to(self.device))
+        cond = None if self.labels is None else torch.from_numpy(self.labels[index.numpy()]).to(self.device)
         points: list[tuple[Tensor, Tensor, Tensor]] = []
         for t in times.to(self.device):
             if points:
                 x = self._levels.ddim(*points[-1], t)
-            points.append((x, self.dash(x, t)[:, : x.shape[1]], t))  # the noise estimate, without a variance
+            estimate = self.dash(x, t, *given(cond))[:, : x.shape[1]]  # of the noise, without a variance
+            points.append((x, estimate, t))
         x, eps, t = (torch.stack(values) for values in zip(*points, strict=True))
         i, j = torch.triu_indices(len(points), len(points), offset=1)
-        return Pairs(*(v.flatten(0, 1) for v in (x[i], x[j], eps[i], eps[j], t[i], t[j])))
+        pairs = (v.flatten(0, 1) for v in (x[i], x[j], eps[i], eps[j], t[i], t[j]))
+        return Pairs(*pairs, cond=None if cond is None else cond.repeat(len(i)))

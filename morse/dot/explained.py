@@ -34,6 +34,7 @@ def explain(
     chain: Mapping[str, Any],
     draws: int,
     device: torch.device | str = "cpu",
+    labels: np.ndarray | None = None,
 ) -> tuple[np.ndarray, float, list[float], list[float]]:
     """The map of what Dot explains, on images that it was not trained on.
 
@@ -42,11 +43,12 @@ def explain(
         chain: Dot's training settings of :class:`morse.dot.chains.ChainSettings`; here without
             flips.
         draws: how many times chains are drawn.
+        labels: (n,) classes of the images; used if Dash takes classes.
 
     Returns:
         The two values of :func:`explained_residual`, then the edges of s and of the gap.
     """
-    source = ChainSource(dash, images, ChainSettings(**dict(chain) | {"flip": False}), device)
+    source = ChainSource(dash, images, ChainSettings(**dict(chain) | {"flip": False}), device, labels)
     edges = edges_of(dash.schedule)
     return (*explained_residual(dot, source, 0, draws, *edges), *edges)
 
@@ -67,7 +69,7 @@ def explained_residual(
     error, size = np.zeros(shape), np.zeros(shape)
     totals = np.zeros(2)
     for pairs in _draws(source, seed, draws):
-        residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
+        residual = dot(*pairs.of_dot)
         s, gap = pairs.s.cpu().numpy(), (pairs.s - pairs.t).cpu().numpy()
         for index, (sums, values) in enumerate(
             ((error, pairs.eps_s + residual - pairs.eps_t), (size, pairs.eps_s - pairs.eps_t))

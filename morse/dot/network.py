@@ -149,13 +149,16 @@ class Dot(nn.Module):
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
 
-    def forward(self, x_s: Tensor, x_t: Tensor, eps_s: Tensor, s: Tensor, t: Tensor) -> Tensor:
+    def forward(
+        self, x_s: Tensor, x_t: Tensor, eps_s: Tensor, s: Tensor, t: Tensor, cond: Tensor | None = None
+    ) -> Tensor:
         """The residual to add to eps_s.
 
         Args:
             x_s, x_t: (B, C, H, W), samples at the timestep s of Dash's last call and at t < s.
             eps_s: (B, C, H, W), Dash's estimate at s.
             s, t: (B,) timesteps.
+            cond: (B,) classes, if Dash takes any. The shared blocks get them.
 
         Returns:
             (B, C, H, W).
@@ -178,7 +181,7 @@ class Dot(nn.Module):
             h = block(h, emb)
             skips.append(h)
             h = shrink(h)  # (B, deeper, H / 2, W / 2)
-        h = self.trunk(h, times, return_dict=False)[0]
+        h = self.trunk(h, times, class_labels=cond, return_dict=False)[0]
         for block in self.up:
             h = functional.interpolate(h, scale_factor=2.0, mode="nearest")
             h = block(torch.cat([h, skips.pop()], dim=1), emb)

@@ -63,7 +63,7 @@ def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
             drawn[draw] = pairs[torch.randperm(source.settings.pairs, generator=of_draw).to(pairs.t.device)]
         size = source.settings.pairs_per_step
         pairs = drawn[draw][part * size : (part + 1) * size]
-        residual = dot(pairs.x_s, pairs.x_t, pairs.eps_s, pairs.s, pairs.t)
+        residual = dot(*pairs.of_dot)
         error = mean_square(pairs.eps_s + residual - pairs.eps_t)
         return (error / dot.scale(pairs.s, pairs.t).square()).mean()
 
@@ -71,7 +71,12 @@ def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
 
 
 def train_dot(
-    card: Card, dash_weights: Path, images: np.ndarray, output: Path, device: torch.device | str = "cpu"
+    card: Card,
+    dash_weights: Path,
+    images: np.ndarray,
+    output: Path,
+    device: torch.device | str = "cpu",
+    labels: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Trains the card's Dot and writes what it adds to Dash
     (:func:`morse.training.to_file.train_to_file`).
@@ -79,6 +84,7 @@ def train_dot(
     Args:
         dash_weights: the file of Dash, to which Dot is then bound.
         images: (n, C, H, W) uint8.
+        labels: (n,) their classes; used if Dash takes classes.
     """
     recipe = card["dot"]["training"]
     dash = load_dash(card, dash_weights, device=device)
@@ -86,7 +92,7 @@ def train_dot(
 
     def make() -> tuple[nn.Module, LossFunction]:
         dot = adapted_dot(card, dash).to(device)
-        source = ChainSource(dash, images, ChainSettings(**recipe["chain"]), device)
+        source = ChainSource(dash, images, ChainSettings(**recipe["chain"]), device, labels)
         if source.settings.normalise and not output.with_suffix(".resume").exists():
             calibrate_scale(dot.scale, source, recipe["train"].get("seed", 0))
         return dot, dot_loss(dot, source, recipe["train"].get("seed", 0))

@@ -15,12 +15,14 @@ from torch import Tensor
 
 from morse.schedules.noise import NoiseSchedule
 
-DashFunction = Callable[[Tensor, Tensor], Tensor]
-"""(x (B, C, H, W), t (B,)) -> eps (B, C, H, W)."""
+DashFunction = Callable[..., Tensor]
+"""(x (B, C, H, W), t (B,)) -> eps (B, C, H, W). A network with classes takes them as a third
+argument."""
 EstimateFunction = Callable[[Tensor, float], Tensor]
 """(x (B, C, H, W), t) -> eps (B, C, H, W): a plain noise estimate; t is a number."""
-DotFunction = Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]
-"""(x_s, x_t, eps_s, s (B,), t (B,)) -> the residual (B, C, H, W)."""
+DotFunction = Callable[..., Tensor]
+"""(x_s, x_t, eps_s, s (B,), t (B,)) -> the residual (B, C, H, W). The classes are a sixth
+argument."""
 
 
 class Predictor(Protocol):
@@ -37,8 +39,9 @@ class Predictor(Protocol):
     def begin(self) -> None:
         """Starts a run: forgets earlier estimates and calls."""
 
-    def __call__(self, x: Tensor, t: float) -> Tensor:
-        """The noise estimate of x (B, C, H, W) at timestep t."""
+    def __call__(self, x: Tensor, t: float, *cond: Tensor) -> Tensor:
+        """The noise estimate of x (B, C, H, W) at timestep t. ``cond`` goes to the networks
+        unchanged."""
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         """Called by the loop after the sampler has added fresh noise (B, C, H, W) to the sample.

@@ -22,9 +22,9 @@ class Baseline:
     def begin(self) -> None:
         self.letters = ""
 
-    def __call__(self, x: Tensor, t: float) -> Tensor:
+    def __call__(self, x: Tensor, t: float, *cond: Tensor) -> Tensor:
         self.letters += DASH
-        return self.dash(x, timesteps(x, t))
+        return self.dash(x, timesteps(x, t), *cond)
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         """Does nothing: Dash sees the sample itself."""
@@ -33,9 +33,9 @@ class Baseline:
 class Plain(Baseline):
     """A plain function of (x, t) as a predictor, with t as a number in float64."""
 
-    def __call__(self, x: Tensor, t: float) -> Tensor:
+    def __call__(self, x: Tensor, t: float, *cond: Tensor) -> Tensor:
         self.letters += DASH
-        return self.dash(x, t)
+        return self.dash(x, t, *cond)
 
 
 def as_predictor(predictor: Predictor | EstimateFunction) -> Predictor:

@@ -53,18 +53,19 @@ class Morse:
         self.letters = ""
         self._last: tuple[Tensor, Tensor, float] | None = None
 
-    def __call__(self, x: Tensor, t: float) -> Tensor:
+    def __call__(self, x: Tensor, t: float, *cond: Tensor) -> Tensor:
         index, now = len(self.letters), timesteps(x, t)
         if index >= self.plan.nfe:
             raise ValueError(f"the plan has {self.plan.nfe} calls, and the sampler made one more")
         self.letters += self.plan.letters[index]
         if self.plan.letters[index] == DASH:
-            eps = self.dash(x, now)
+            eps = self.dash(x, now, *cond)
             self._last = x, eps[:, : x.shape[1]], t
             self._variance = eps[:, x.shape[1] :]
             return eps
         x_s, eps_s, s = self._last
-        return torch.cat([eps_s + self.dot(x_s, x, eps_s, timesteps(x, s), now), self._variance], dim=1)
+        residual = self.dot(x_s, x, eps_s, timesteps(x, s), now, *cond)
+        return torch.cat([eps_s + residual, self._variance], dim=1)
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         x_s, eps_s, s = self._last

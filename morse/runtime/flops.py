@@ -23,7 +23,7 @@ ON_CPU = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention
 
 @torch.no_grad()
 def flops(
-    dash: Network, dot: Network | None, shape: Sequence[int], device: torch.device | str = "cpu"
+    dash: Network, dot: Network | None, shape: Sequence[int], device: torch.device | str = "cpu", classes: int = 0
 ) -> dict[str, int]:
     """FLOPs of one call of "dash", and of "dot" if there is one, for one image, as PyTorch counts
     them.
@@ -31,8 +31,8 @@ def flops(
     A multiply-add of a convolution, matrix product or attention counts as two. Normalisations and
     activations are not counted.
     """
-    x, s, t = inputs(shape, 1, device)
-    calls = {"dash": lambda: dash(x, t)} | ({"dot": lambda: dot(x, x, x, s, t)} if dot is not None else {})
+    of_dash, of_dot = inputs(shape, 1, device, classes)
+    calls = {"dash": lambda: dash(*of_dash)} | ({"dot": lambda: dot(*of_dot)} if dot is not None else {})
     counts = {}
     for network, call in calls.items():
         with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:

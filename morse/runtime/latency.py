@@ -159,10 +159,15 @@ def measure(
     )
 
 
-def inputs(shape: Sequence[int], batch_size: int, device: torch.device | str) -> tuple[Tensor, Tensor, Tensor]:
-    """Noise x (B, C, H, W) and two timesteps, s > t, (B,)."""
+def inputs(
+    shape: Sequence[int], batch_size: int, device: torch.device | str, classes: int = 0
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """The arguments of a call of Dash and of one of Dot: noise x (B, C, H, W), two timesteps
+    s > t (B,), and class 0 (B,) if the networks take classes."""
     x = torch.randn((batch_size, *shape), generator=torch.Generator().manual_seed(0)).to(device)
-    return x, torch.full((batch_size,), 600.0, device=device), torch.full((batch_size,), 500.0, device=device)
+    s, t = (torch.full((batch_size,), time, device=device) for time in (600.0, 500.0))
+    cond = (torch.zeros(batch_size, dtype=torch.int64, device=device),) if classes else ()
+    return (x, t, *cond), (x, x, x, s, t, *cond)
 
 
 @torch.inference_mode()
@@ -173,6 +178,7 @@ def fastest(
     batch_size: int,
     repetitions: int = 15,
     device: torch.device | str = "cpu",
+    classes: int = 0,
 ) -> dict[str, Any]:
     """The fastest of the device's executions for a network, by the median time of its calls on a
     batch of noise.
@@ -183,17 +189,15 @@ def fastest(
     Args:
         network: "dash" or "dot", which decides the inputs of ``call``.
         shape: (C, H, W) of an image.
+        classes: how many the networks take.
 
     Returns:
         ``execution``; the median ``seconds`` of a call by each execution; ``warm_up_seconds`` by
         each, compilation included; ``batch_size`` and ``repetitions``.
     """
-    x, s, t = inputs(shape, batch_size, device)
+    arguments = inputs(shape, batch_size, device, classes)[network != "dash"]
     names = executions(device)
-    calls = {
-        name: partial(executable(call, name, device), *((x, t) if network == "dash" else (x, x, x, s, t)))
-        for name in names
-    }
+    calls = {name: partial(executable(call, name, device), *arguments) for name in names}
 
     def one_round(clock: Clock) -> None:
         for name in names:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from morse.dash.base import Dash
+from morse.dash.conditioning import classes_of, given
 from morse.dot.loading import own_parameters
 from morse.experiments.cards import Card
 from morse.methods import METHODS, networks_of
@@ -40,6 +41,7 @@ def timed_round(
     shape: Sequence[int],
     batch_size: int,
     device: torch.device | str = "cpu",
+    classes: int = 0,
 ) -> Callable[[Clock], None]:
     """A round for :func:`morse.runtime.latency.measure`: a short run of each method.
 
@@ -49,7 +51,9 @@ def timed_round(
         methods: names. A method makes no run if another method's run has all its kinds of call.
         networks: "dash" and, if a method needs it, "dot", as they are executed.
         shape: (C, H, W) of an image.
+        classes: how many the networks take.
     """
+    cond = given(classes_of(0, range(batch_size), classes, device))
     noise = torch.randn((batch_size, *shape), generator=torch.Generator().manual_seed(0)).to(device)
     runs: list[tuple] = []
     for name in sorted(methods, key=lambda name: -len(METHODS[name].calls)):
@@ -66,7 +70,7 @@ def timed_round(
             predictor.begin()
             x = noise
             for letter, t, s in zip(letters, times, times[1:], strict=False):
-                eps = clock(letter, lambda x=x, t=t, predictor=predictor: predictor(x, t))
+                eps = clock(letter, lambda x=x, t=t, predictor=predictor: predictor(x, t, *cond))
                 x = ddim_step(schedule, x, eps[:, : x.shape[1]], t, s)
 
     return one_round
@@ -89,7 +93,7 @@ def measure_calls(
     """
     networks = {"dash": dash} | ({"dot": dot} if dot is not None else {})
     running = {name: executable(network, executions[name], device) for name, network in networks.items()}
-    one_round = timed_round(methods, running, dash.schedule, dash.shape, batch_size, device)
+    one_round = timed_round(methods, running, dash.schedule, dash.shape, batch_size, device, dash.classes)
     return measure(one_round, DASH, {name: executions[name] for name in networks}, batch_size, repetitions, device)
 
 
@@ -130,5 +134,5 @@ def measure_model(
     parameters = {"dash": count_parameters(networks["dash"].network)}
     if "dot" in networks:
         parameters |= {"dot": count_parameters(networks["dot"]), "dot_own": own_parameters(card)}
-    counted = flops(networks["dash"], networks.get("dot"), networks["dash"].shape, device)
+    counted = flops(networks["dash"], networks.get("dot"), networks["dash"].shape, device, networks["dash"].classes)
     return measurements, counted, parameters, str(memory_format(device)).removeprefix("torch.")

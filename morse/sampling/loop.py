@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from morse.dash.conditioning import classes_of, given
 from morse.data.pixels import to_uint8
 from morse.methods.base import EstimateFunction, Predictor
 from morse.methods.baseline import as_predictor
@@ -51,7 +52,13 @@ def _draws(noise: Noise, x: Tensor) -> Iterator[Tensor]:
 
 
 @torch.inference_mode()
-def trajectory(predictor: Predictor | EstimateFunction, sampler: Sampler, x: Tensor, noise: Noise = ()) -> Tensor:
+def trajectory(
+    predictor: Predictor | EstimateFunction,
+    sampler: Sampler,
+    x: Tensor,
+    noise: Noise = (),
+    cond: Tensor | None = None,
+) -> Tensor:
     """The images, in [-1, 1], that a sampler makes of noise x (B, C, H, W) at its first time.
 
     >>> from morse.samplers.ddim import DDIM
@@ -65,6 +72,7 @@ def trajectory(predictor: Predictor | EstimateFunction, sampler: Sampler, x: Ten
         x: of any floating-point type. All is computed in it.
         noise: fresh noise for a stochastic sampler. Generators draw in float32 whatever x is, so a
             run in float64 has the noise of one in float32.
+        cond: the classes of the images, (B,), for a network that takes any.
 
     Raises:
         ValueError: if noise is missing, or is of another shape than x.
@@ -88,7 +96,7 @@ def trajectory(predictor: Predictor | EstimateFunction, sampler: Sampler, x: Ten
     predictor.begin()
     state = None
     for index, t in enumerate(sampler.times):
-        estimate = predictor(x, t)
+        estimate = predictor(x, t, *given(cond))
         if not sampler.learned_variance:
             estimate = estimate[:, : x.shape[1]]
         x, state = sampler.step(index, x, estimate, state, take)
@@ -132,6 +140,7 @@ def sample_shard(
     device: torch.device | str = "cpu",
     progress: str = "sample",
     warm_up: Sequence[int] = (2,),
+    classes: int = 0,
 ) -> Shard:
     """Images ``first`` to ``first + count - 1`` of the run with ``seed``.
 
@@ -140,15 +149,19 @@ def sample_shard(
         progress: caption of the progress bar.
         warm_up: sizes of batches that run before the clock starts. Two images load all code.
             Compiled networks need each size of the run (:func:`batch_sizes`).
+        classes: how many the network takes. An image's class follows from seed and index.
     """
+
+    def run(indices: Sequence[int]) -> Tensor:
+        generators = [generator(seed, i) for i in indices]
+        x = draw(generators, shape, device)
+        return trajectory(predictor, sampler, x, generators, classes_of(seed, indices, classes, device))
+
     images, seconds = [], 0.0
     for size in warm_up:  # first calls also choose kernels and claim memory
-        warm = [generator(seed, first + i) for i in range(min(size, count))]
-        trajectory(predictor, sampler, draw(warm, shape, device), warm)
+        run(range(first, first + min(size, count)))
     for start in tqdm(range(first, first + count, batch_size), desc=progress, unit="batch", mininterval=2):
         started = time.perf_counter()
-        generators = [generator(seed, i) for i in range(start, min(start + batch_size, first + count))]
-        x = trajectory(predictor, sampler, draw(generators, shape, device), generators)
-        images.append(to_uint8(x))  # waits for the device
+        images.append(to_uint8(run(range(start, min(start + batch_size, first + count)))))  # waits for the device
         seconds += time.perf_counter() - started
     return Shard(np.concatenate(images), first, seconds, predictor.letters, peak_memory(device))

@@ -26,6 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from morse.dash.base import Dash
+from morse.dash.conditioning import classes_of
 from morse.files import open_npz, read_json, write_json, write_npz
 from morse.methods.base import DotFunction, Predictor
 from morse.methods.baseline import Baseline
@@ -67,9 +68,10 @@ def candidates(budget: int, ratio: float, shares: Sequence[float], leans: Sequen
     return list({plan.letters: plan for plan in plans}.values())
 
 
-def _run(predictor: Predictor, sampler: Sampler, shape: Sequence[int], images: int, seed: int, device: Any) -> Tensor:
+def _run(predictor: Predictor, sampler: Sampler, dash: Dash, images: int, seed: int, device: Any) -> Tensor:
     generators = [generator(seed, index) for index in range(images)]
-    return trajectory(predictor, sampler, draw(generators, shape, device), generators)
+    cond = classes_of(seed, range(images), dash.classes, device)
+    return trajectory(predictor, sampler, draw(generators, dash.shape, device), generators, cond)
 
 
 def fine_run(dash: Dash, sampler: Sampler, images: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
@@ -84,7 +86,7 @@ def fine_run(dash: Dash, sampler: Sampler, images: int, seed: int, device: torch
         raise ValueError(
             f"{type(sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'"
         )
-    return _run(Baseline(dash), sampler, dash.shape, images, seed, device)
+    return _run(Baseline(dash), sampler, dash, images, seed, device)
 
 
 def choose_plan(
@@ -116,7 +118,7 @@ def choose_plan(
         except ValueError as error:
             refused = error
             continue
-        images = _run(Morse(dash, dot, plan), used, dash.shape, len(fine), seed, fine.device)
+        images = _run(Morse(dash, dot, plan), used, dash, len(fine), seed, fine.device)
         table.append((plan, (images - fine).square().mean(dim=(1, 2, 3)).sqrt().mean().item()))
     if not table:
         raise ValueError(f"no plan is left: {refused}")

@@ -11,6 +11,6 @@ with job(snakemake, networks=True):
 
     config, device = snakemake.params, device_of(snakemake)
     dash, dot = load_networks(config.card, ("dash", "dot"), snakemake.input.dot, device).values()
-    images = load_split(config.data, "test").images
-    found = explain(dash, dot, images, config.card["dot"]["training"]["chain"], config.draws, device)
+    data, chain = load_split(config.data, "test"), config.card["dot"]["training"]["chain"]
+    found = explain(dash, dot, data.images, chain, config.draws, device, data.labels)
     write_json(explained_record(snakemake.wildcards.model, *found), snakemake.output.record)

@@ -12,7 +12,6 @@ with job(snakemake, networks=True):
 
     wildcards, config, device = snakemake.wildcards, snakemake.params, device_of(snakemake)
     loaded = load_networks(config.card, ("dash", wildcards.network), snakemake.input.dot, device)
-    found = fastest(
-        wildcards.network, loaded[wildcards.network], loaded["dash"].shape, config.batch_size, device=device
-    )
+    dash, network = loaded["dash"], loaded[wildcards.network]
+    found = fastest(wildcards.network, network, dash.shape, config.batch_size, device=device, classes=dash.classes)
     save_execution(wildcards.model, wildcards.network, found, written_by(device), snakemake.output.record)

@@ -11,6 +11,6 @@ with job(snakemake, networks=True):
     from morse.results.records import training_record
 
     config, device = snakemake.params, device_of(snakemake)
-    images = load_split(config.data, config.card["training"]["split"]).images
-    training = train_dash(config.card, images, Path(snakemake.output.weights), device)
+    data = load_split(config.data, config.card["training"]["split"])
+    training = train_dash(config.card, data.images, Path(snakemake.output.weights), device, data.labels)
     write_json(training_record(training, written_by(device)), snakemake.output.training)

@@ -11,6 +11,7 @@ with job(snakemake, networks=True):
     from morse.results.records import training_record
 
     config, device = snakemake.params, device_of(snakemake)
-    images = load_split(config.data, config.card["dot"]["training"]["split"]).images
-    training = train_dot(config.card, Path(snakemake.input.dash), images, Path(snakemake.output.dot), device)
+    data = load_split(config.data, config.card["dot"]["training"]["split"])
+    dash, output = Path(snakemake.input.dash), Path(snakemake.output.dot)
+    training = train_dot(config.card, dash, data.images, output, device, data.labels)
     write_json(training_record(training, written_by(device)), snakemake.output.training)
