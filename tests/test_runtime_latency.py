@@ -165,7 +165,7 @@ def test_an_execution_that_gains_nothing_is_not_chosen(monkeypatch):
 def test_inputs_are_one_noise_and_two_timesteps_in_order():
     (x, now), (*three, s, t) = inputs((3, 8, 8), 5, "cpu")
     assert (x.shape, s.shape, t.shape) == ((5, 3, 8, 8), (5,), (5,)) and (s > t).all()
-    assert torch.equal(now, s) and x.std() == pytest.approx(1.0, abs=0.1)
+    assert torch.equal(now, t) and x.std() == pytest.approx(1.0, abs=0.1)
     assert all(torch.equal(other, x) for other in [*three, inputs((3, 8, 8), 5, "cpu")[0][0]])
 
 
