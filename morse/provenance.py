@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 PACKAGES = ("torch", "diffusers", "numpy", "scipy", "pandas")
 ROOT = Path(__file__).parent
+OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 
 
 def code_hash() -> str:
@@ -24,13 +26,45 @@ def code_hash() -> str:
 
 
 def _git(*arguments: str) -> str | None:
+    """What git prints; None where it refuses to answer, is slow, or is not installed."""
+    # A hook of git sets variables that name another repository or index.
+    environment = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
+    command = ["git", "--no-optional-locks", "-C", str(ROOT), *arguments]
     try:
         done = subprocess.run(
-            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, timeout=10, check=True
+            command, env=environment, capture_output=True, encoding="utf-8", errors="replace", timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
+
+
+def _state() -> tuple[str | None, bool | None]:
+    """The commit, and whether tracked files or the library differ from it.
+
+    None for what git does not tell.
+    """
+    # An installed library may lie inside a repository of something else, whose commit says nothing.
+    if not _git("ls-files", "--error-unmatch", "--", "*.py"):
+        return None, None
+    # Untracked files are products of a run, but for new modules of the library.
+    answers = (
+        _git("status", "--porcelain", "--untracked-files=no"),
+        _git("ls-files", "--others", "--exclude-standard", "--", "*.py"),
+    )
+    return _git("rev-parse", "--verify", "HEAD"), None if None in answers else any(answers)
+
+
+def code_version(record: Mapping[str, Any]) -> str:
+    """The commit of a provenance as tables show it.
+
+    It has the suffix "-dirty" for a changed tree, and "-unknown" where nobody knows of changes.
+    Without a commit it is "unknown".
+    """
+    if not record.get("commit"):
+        return "unknown"
+    suffix = {False: "", True: "-dirty", None: "-unknown"}[record.get("dirty")]
+    return f"{record['commit']}{suffix}"
 
 
 def usable_cores() -> int:
@@ -76,15 +110,16 @@ def _version(package: str) -> str | None:
 def provenance(device: str | None = None) -> dict[str, Any]:
     """A record of this process.
 
-    Its keys are ``commit`` (None outside of git), ``dirty``, ``code``, ``versions``, ``python`` and
-    ``device``.
+    Its keys are ``commit``, ``dirty``, ``code``, ``versions``, ``python`` and ``device``. The first
+    two are None where git does not tell them: unknown is not clean.
 
     Args:
         device: name of the accelerator that computed; None: the processor's name.
     """
+    commit, dirty = _state()
     return {
-        "commit": _git("rev-parse", "HEAD"),
-        "dirty": bool(_git("status", "--porcelain", "--untracked-files=no")),
+        "commit": commit,
+        "dirty": dirty,
         "code": code_hash(),
         "versions": {package: _version(package) for package in PACKAGES},
         "python": platform.python_version(),

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from morse import provenance as module
-from morse.provenance import PACKAGES, code_hash, processor, processor_flags, provenance
+from morse.provenance import PACKAGES, code_hash, code_version, processor, processor_flags, provenance
 
 
 @pytest.fixture(autouse=True)
@@ -106,28 +106,79 @@ def test_code_hash_is_the_same_in_another_folder(library, tmp_path, monkeypatch)
     assert code_hash() == before
 
 
-def test_outside_of_git_there_is_no_commit(library):
-    assert (provenance()["commit"], provenance()["dirty"]) == (None, False)
+def told():
+    """The commit and whether it was changed, told anew."""
+    provenance.cache_clear()
+    return provenance()["commit"], provenance()["dirty"]
 
 
-def test_without_git_there_is_no_commit(library, monkeypatch):
+def committed(repository, *files):
+    git(repository, "init", "-q")
+    git(repository, "add", *files)
+    git(repository, "commit", "-qm", "first")
+    return git(repository, "rev-parse", "HEAD")
+
+
+def test_where_git_does_not_answer_nothing_is_told_as_clean(library, monkeypatch, tmp_path):
+    assert told() == (None, None), "outside of a repository"
+    commit = committed(library.parent, ".")
+    assert told() == (commit, False)
+    # What git does with the repository of another user.
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert told() == (None, None)
+    monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
+    (library.parent / ".git" / "index").rename(tmp_path / "index")
+    (library.parent / ".git" / "index").write_text("damaged")
+    assert told() == (None, None)
     monkeypatch.setenv("PATH", "")
-    assert (provenance()["commit"], provenance()["dirty"]) == (None, False)
+    assert told() == (None, None), "without git"
+
+
+def test_a_git_that_does_not_tell_the_changes_leaves_them_unknown(library, monkeypatch, tmp_path):
+    """As with a time-out: the commit is known by then."""
+    commit = committed(library.parent, ".")
+    (tmp_path / "bin").mkdir()
+    real, stand_in = shutil.which("git"), tmp_path / "bin" / "git"
+    stand_in.write_text(f'#!/bin/sh\ncase "$*" in *status*) exit 1;; esac\nexec "{real}" "$@"\n')
+    stand_in.chmod(0o755)
+    monkeypatch.setenv("PATH", str(stand_in.parent), prepend=os.pathsep)
+    assert told() == (commit, None)
+
+
+def test_the_commit_of_a_repository_around_the_library_is_not_its_own(library):
+    (library.parent / "thesis.tex").write_text("of something else")
+    committed(library.parent, "thesis.tex")
+    assert told() == (None, None)
+
+
+def test_the_variables_of_a_hook_of_another_repository_are_not_followed(library, monkeypatch, tmp_path):
+    commit = committed(library.parent, ".")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.py").touch()
+    committed(tmp_path / "other", "a.py")
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "other" / ".git"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "other" / ".git" / "index"))
+    assert told() == (commit, False)
 
 
 def test_commit_and_changes_are_told(library):
-    git(library.parent, "init", "-q")
-    git(library.parent, "add", ".")
-    git(library.parent, "commit", "-qm", "first")
+    commit = committed(library.parent, ".")
     clean = provenance()
-    assert (clean["commit"], clean["dirty"]) == (git(library, "rev-parse", "HEAD"), False)
+    assert (clean["commit"], clean["dirty"]) == (commit, False)
     (library / "results.txt").write_text("untracked files are products")
-    provenance.cache_clear()
-    assert provenance() == clean
+    assert told() == (commit, False)
+    (library / "new.py").touch()
+    assert told() == (commit, True), "a new module of the library is no product"
+    (library / "new.py").unlink()
     (library / "a.py").write_text("x = 3\n")
-    provenance.cache_clear()
-    changed = provenance()
-    assert (changed["commit"], changed["dirty"]) == (clean["commit"], True) and changed["code"] != clean["code"]
+    assert told() == (commit, True) and provenance()["code"] != clean["code"]
+
+
+def test_a_version_of_the_code_is_called_clean_only_where_it_is_known_to_be():
+    named = [{"commit": "c0ffee", "dirty": dirty} for dirty in (False, True, None)]
+    assert [code_version(record) for record in named] == ["c0ffee", "c0ffee-dirty", "c0ffee-unknown"]
+    assert code_version({"commit": None, "dirty": False}) == code_version({}) == "unknown"
+    assert code_version({"commit": "c0ffee"}) == "c0ffee-unknown"
 
 
 def test_a_package_that_is_not_installed_has_no_version(monkeypatch):

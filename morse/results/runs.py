@@ -22,6 +22,7 @@ import pandas as pd
 
 from morse.experiments.axes import AXES
 from morse.methods.plans import DASH, DOT
+from morse.provenance import code_version
 from morse.quality.metrics import COLUMNS as METRIC_COLUMNS
 
 RUN = list(AXES)
@@ -79,7 +80,7 @@ def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) 
         "lsd": _lsd(calls, measured), "lsd_nominal": _lsd(calls, nominal),
         "seconds_per_image": record["seconds"] / record["images"],
         "device": provenance["device"],
-        "commit": f"{provenance['commit']}{'-dirty' if provenance['dirty'] else ''}",
+        "commit": code_version(provenance),
         "code": provenance["code"],
         **_metrics(record),
     }  # fmt: skip
