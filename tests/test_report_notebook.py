@@ -35,7 +35,6 @@ def test_foreign_kernels_settings_and_homes_do_not_count(notebook, tmp_path, mon
     (tmp_path / "home").write_text("a file")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "foreign"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
-    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "home" / "nowhere"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("MPLBACKEND", "tkagg")
     before = dict(os.environ)

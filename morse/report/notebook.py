@@ -54,6 +54,6 @@ def own_kernel() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="morse-") as folder:
         environment = {"IPYTHONDIR": f"{folder}/ipython", "MPLBACKEND": INLINE}
         write_kernel_spec(Path(folder) / "kernels" / KERNEL, overrides={"env": environment})
-        jupyter = {f"JUPYTER_{name}": folder for name in ("PATH", "DATA_DIR", "CONFIG_DIR", "RUNTIME_DIR")}
-        with patch.dict(os.environ, jupyter):
+        # The first of all places where Jupyter looks for kernels.
+        with patch.dict(os.environ, {"JUPYTER_PATH": folder}):
             yield

@@ -15,6 +15,7 @@ from morse.methods import METHODS
 from morse.preflight import preflight
 from morse.published import PUBLISHED, directory
 from morse.quality.metrics import named_metrics
+from morse.runtime.orphans import hold
 
 # Snakemake's own settings of the command line. --replace-workflow-config leaves out the default.
 SETTINGS = workflow.config_settings
@@ -22,7 +23,14 @@ DEFAULTS = (
     [] if SETTINGS.replace_workflow_config else [cards.resource("config/config.yaml")]
 )
 
+hold()
 try:
+    # Snakemake starts scripts by a shell line that does not quote the path of Python.
+    if odd := "".join(sorted(set(sys.executable) & set(" \t\n'\"\\`$&();<>*?[]|!{}"))):
+        raise ValueError(
+            f"the path of Python, {sys.executable}, has letters that a shell reads in its own way: "
+            f"{odd!r}; use an environment elsewhere, as `make all` does"
+        )
     config.update(
         read_configuration([*DEFAULTS, *SETTINGS.configfiles], dict(SETTINGS.config))
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from morse.files import DamagedFile
+from morse.runtime.orphans import follow
 
 EXPECTED = (DamagedFile, ValueError, KeyError, FloatingPointError)
 """Errors of input: their message is enough. Others keep their traceback."""
@@ -34,7 +35,8 @@ class _Both:
 def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
     """Runs a script's body.
 
-    stderr goes to the log too. An error of input ends the body with one line and exit code 1.
+    stderr goes to the log too. An error of input ends the body with one line and exit code 1. So
+    does a kill of the run that started the job.
 
     Args:
         networks: whether the body imports Dash and Dot. Then only the part of diffusers that they
@@ -48,14 +50,20 @@ def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
     with open(snakemake.log[0], "w", buffering=1) as log:  # by lines, as os._exit below flushes nothing
         terminal = sys.stderr
         sys.stderr = _Both(terminal, log)
+
+        def end(reason: object) -> None:
+            line = f"error in {snakemake.rule}: {reason}"
+            print(line, file=log)
+            with suppress(OSError):  # a terminal that was closed
+                terminal.write(f"\n{line}\n")
+                terminal.flush()
+            os._exit(1)  # after sys.exit Snakemake would print a traceback of its own
+
+        follow(lambda: end("the run that started this job was killed, so the job ends too"))
         try:
             yield
         except EXPECTED as error:
-            line = f"error in {snakemake.rule}: {error}"
-            print(line, file=log)
-            terminal.write(f"\n{line}\n")
-            terminal.flush()
-            os._exit(1)  # after sys.exit Snakemake would print a traceback of its own
+            end(error)
         finally:
             sys.stderr = terminal
 
