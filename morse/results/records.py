@@ -23,13 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from morse.data.parts import first_gap
 from morse.experiments.axes import AXES, path_pattern
 from morse.files import DamagedFile, read_json
 from morse.quality.features import Features
 from morse.quality.metrics import FRECHET, Described, frechet_of
 from morse.quality.statistics import Statistics
-from morse.sampling.shards import Shard
+from morse.sampling.shards import Shard, joint_provenance
 
 
 def run_record(
@@ -51,30 +50,19 @@ def run_record(
         scale: "mini" or "paper".
         images: how many the run must have.
         groups: of the jackknife for the quality's error.
-        shards: all of the run's, in any order.
+        shards: all of the run's, of :func:`morse.sampling.shards.read_shards`.
         features: of all the run's images, by the task's first extractor.
         reference: the statistics of the data set by that extractor.
         extractor: name and caption of that extractor.
 
     Raises:
-        ValueError: if the shards do not hold each image of the run once, or differ in calls,
-            device, execution or version of the library.
+        ValueError: for another number of images or features.
     """
-    shards = sorted(shards, key=lambda shard: shard.first)
-    if (gap := first_gap((shard.first, len(shard.images)) for shard in shards)) is not None:
-        raise ValueError(f"image {gap} of the run is missing or appears twice; delete its shards and run again")
     count, with_features = sum(len(shard.images) for shard in shards), len(features.values)
     if count != images or with_features != images:
         raise ValueError(
             f"the run has {count} images and features of {with_features}, not {images}; delete its shards and run again"
         )
-    made_by = [
-        (shard.letters, shard.costs, *(shard.provenance.get(key) for key in ("device", "execution", "code")))
-        for shard in shards
-    ]
-    if any(other != made_by[0] for other in made_by):
-        fault = "unlike calls, devices, executions or versions of the library"
-        raise ValueError(f"the shards of the run were made with {fault}; delete them and run again")
     estimate = frechet_of(features, reference, groups)
     return {
         "run": {axis: run[axis] for axis in AXES},
@@ -85,7 +73,7 @@ def run_record(
         "costs": dict(shards[0].costs),
         "seconds": sum(shard.seconds for shard in shards),
         "memory": max((shard.memory for shard in shards if shard.memory), default=None),
-        "provenance": dict(shards[0].provenance),
+        "provenance": joint_provenance(shards),
         "quality": {
             "name": FRECHET,
             "label": extractor[1],

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from morse.data.parts import first_gap
 from morse.files import open_npz, write_npz
+from morse.provenance import provenance
+
+SAMPLING = ("torch", "diffusers", "numpy")
+"""Packages whose version decides the pixels; others only make tables."""
+CORES = re.compile(r", (\d+(?: and \d+)*) cores$")
+"""The end of a processor's name (:func:`morse.provenance.processor`)."""
 
 
 @dataclass(frozen=True)
@@ -65,3 +74,66 @@ def load_shard(path: Path | str) -> Shard:
         return Shard(
             file["images"], int(file["first"]), float(file["seconds"]), str(file["letters"]), memory, provenance, costs
         )
+
+
+def read_shards(paths: Iterable[Path | str]) -> list[Shard]:
+    """All shards of a run, in the order of their images.
+
+    Shards may differ in the number of cores, which changes images by rounding only
+    (:func:`joint_provenance`).
+
+    Raises:
+        DamagedFile: as :func:`load_shard`.
+        ValueError: one line with the command that helps, if an image is missing or appears twice,
+            or shards were made with unlike calls, devices, executions or versions.
+    """
+    shards = {Path(path): load_shard(path) for path in paths}
+    if (gap := first_gap((one.first, len(one.images)) for one in shards.values())) is not None:
+        raise ValueError(f"image {gap} of the run is missing or appears twice; {_sample_again(shards)}")
+    made_by = {path: _made_by(shard) for path, shard in shards.items()}
+    # Of shards that the code of now does not make, none would fit those that it will make.
+    of_now = {path: _versions(provenance()).items() <= made_by[path].items() for path in shards}
+    right = max(shards, key=lambda path: (of_now[path], path.stat().st_mtime_ns))
+    if odd := [path for path in shards if made_by[path] != made_by[right]]:
+        first, last = made_by[odd[0]], made_by[right]
+        field = next(name for name in last if first[name] != last[name])
+        raise ValueError(
+            f"shard {odd[0]} was made with {field} {_short(first[field])}, and {right.name} with "
+            f"{_short(last[field])}; {_sample_again(path for path in shards if path in odd or not of_now[path])}"
+        )
+    return sorted(shards.values(), key=lambda shard: shard.first)
+
+
+def joint_provenance(shards: Sequence[Shard]) -> dict[str, Any]:
+    """The provenance of shards that :func:`read_shards` gives, with all their numbers of cores."""
+    first = dict(shards[0].provenance)
+    cores = {match[1] for shard in shards if (match := CORES.search(str(shard.provenance.get("device"))))}
+    if len(cores) > 1:
+        first["device"] = CORES.sub(f", {' and '.join(sorted(cores, key=int))} cores", first["device"])
+    return first
+
+
+def _versions(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    versions = provenance.get("versions", {})
+    return {"code": provenance.get("code")} | {package: versions.get(package) for package in SAMPLING}
+
+
+def _made_by(shard: Shard) -> dict[str, Any]:
+    """What must be the same for all shards of a run."""
+    by = shard.provenance
+    return {
+        "the calls": shard.letters,
+        "the costs of calls": dict(shard.costs),
+        "the device": CORES.sub("", str(by.get("device"))),
+        "the execution": by.get("execution"),
+        **_versions(by),
+    }
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} letters)"
+
+
+def _sample_again(paths: Iterable[Path]) -> str:
+    return f"to sample anew: {shlex.join(['rm', *map(str, paths)])}, then run again"

@@ -8,10 +8,10 @@ with job(snakemake):
     from morse.quality.features import read_features
     from morse.quality.statistics import Statistics
     from morse.results.records import run_record
-    from morse.sampling.shards import load_shard
+    from morse.sampling.shards import read_shards
 
     config, files, outputs = snakemake.params, snakemake.input, snakemake.output
-    shards, features = [load_shard(path) for path in files.shards], read_features(files.features)
+    shards, features = read_shards(files.shards), read_features(files.features)
     made_by = config.scale, config.images, config.groups
     record = run_record(
         run_of(snakemake.wildcards), *made_by, shards, features, Statistics.load(files.reference), config.extractor
