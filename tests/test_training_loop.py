@@ -1,6 +1,7 @@
 """The training loop on a toy: resuming, averaging, the learning rate, the precision."""
 
 import math
+import subprocess
 from dataclasses import replace
 from itertools import pairwise
 
@@ -68,9 +69,52 @@ def interrupted(path, settings=SETTINGS):
 def test_a_resume_point_of_other_settings_is_refused(tmp_path):
     interrupted(path := tmp_path / "r.resume")
     other = replace(SETTINGS, seed=1, learning_rate=0.1)
-    with pytest.raises(ValueError, match=r"r\.resume was made with another learning_rate, seed; delete it") as error:
+    with pytest.raises(ValueError, match=r"another learning_rate \(0\.05, now 0\.1\), seed \(0, now 1\);") as error:
         train(toy(), loss_of(toy()), other, path)
-    assert "\n" not in str(error.value)
+    starts_again_by_the_command_in(error, path)
+
+
+def test_a_change_inside_a_recipe_is_told_with_both_values(tmp_path):
+    module, path = toy(), tmp_path / "r.resume"
+    recipe = {"data": "shapes", "chain": {"chains": 2, "steps": 3}}
+    with pytest.raises(KeyboardInterrupt):
+        train(module, loss_of(module, 5), SETTINGS, path, made_of={"recipe": recipe, "dash": "aa"})
+    changed = {"recipe": {"data": "shapes", "chain": {"chains": 4, "steps": 3}}, "dash": "bb"}
+    with pytest.raises(ValueError, match=r"another dash \(aa, now bb\), recipe: chain: chains \(2, now 4\); to start"):
+        train(toy(), loss_of(toy()), SETTINGS, path, made_of=changed)
+
+
+@pytest.mark.parametrize("content", [{"step": 3, "model": {}}, [1, 2]])
+def test_a_resume_point_of_another_version_is_refused(tmp_path, content):
+    path = tmp_path / "r.resume"
+    torch.save(content, path)
+    with pytest.raises(ValueError, match="another version of the library and lacks a") as error:
+        train(toy(), loss_of(toy()), SETTINGS, path)
+    starts_again_by_the_command_in(error, path)
+
+
+def starts_again_by_the_command_in(error, path):
+    message = str(error.value)
+    assert "\n" not in message and str(path) in message
+    command = message.split("to start again: ")[1].removesuffix(", then run again")
+    subprocess.run(command, shell=True, check=True)
+    log = []
+    module = toy()
+    train(module, loss_of(module, log=log), SETTINGS, path)
+    assert log[0] == 0
+
+
+def test_a_resume_point_of_a_gpu_is_read_on_a_machine_without_one(tmp_path, monkeypatch):
+    interrupted(path := tmp_path / "r.resume")
+    load, module = torch.load, toy()
+    monkeypatch.setattr(
+        torch,
+        "load",
+        lambda *given, map_location=None, **rest: load(
+            *given, map_location=map_location or pytest.fail("to where it was saved"), **rest
+        ),
+    )
+    train(module, loss_of(module), SETTINGS, path)
 
 
 def test_seconds_before_a_resume_point_count(tmp_path):
@@ -84,18 +128,18 @@ def test_seconds_before_a_resume_point_count(tmp_path):
 @pytest.mark.parametrize("network", [nn.Sequential(nn.Linear(3, 3)), toy(width=4)])
 def test_a_resume_point_of_another_network_is_refused(tmp_path, network):
     interrupted(path := tmp_path / "r.resume")
-    with pytest.raises(ValueError, match=r"r\.resume belongs to another network; delete it") as error:
+    with pytest.raises(ValueError, match=r"r\.resume belongs to another network; to start again") as error:
         train(network, loss_of(toy()), SETTINGS, path)
-    assert "\n" not in str(error.value)
+    starts_again_by_the_command_in(error, path)
 
 
 def test_a_damaged_resume_point_is_refused(tmp_path):
     interrupted(path := tmp_path / "r.resume")
     for content in (path.read_bytes()[:200], b"", b"nothing"):
         path.write_bytes(content)
-        with pytest.raises(RuntimeError, match=r"r\.resume.*delete it") as error:
+        with pytest.raises(RuntimeError, match=r"r\.resume cannot be read") as error:
             train(toy(), loss_of(toy()), SETTINGS, path)
-        assert "\n" not in str(error.value)
+        starts_again_by_the_command_in(error, path)
 
 
 def test_averaged_weights_are_left_in_the_module():
@@ -223,9 +267,8 @@ def test_a_resume_point_of_another_precision_is_refused(tmp_path, monkeypatch):
     with_flags(monkeypatch, "avx512_bf16")
     interrupted(path, settings=auto)
     with_flags(monkeypatch)
-    with pytest.raises(ValueError, match=r"r\.resume was made with another precision; delete it") as error:
+    with pytest.raises(ValueError, match=r"another precision \(bfloat16, now float32\); to start"):
         train(toy(), loss_of(toy()), auto, path)
-    assert "\n" not in str(error.value)
     with_flags(monkeypatch, "amx_bf16")
     module = toy()
     assert train(module, loss_of(module), replace(auto, precision="bfloat16"), path)["precision"] == "bfloat16"

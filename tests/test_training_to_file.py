@@ -72,7 +72,7 @@ def test_a_resume_point_of_another_recipe_or_other_data_is_refused(tmp_path, rec
     path = tmp_path / "toy.safetensors"
     with pytest.raises(KeyboardInterrupt):
         train_to_file(toy(killed_at=7), RECIPE, path, "toy", made_of={"data": "a"})
-    with pytest.raises(ValueError, match=rf"toy\.resume was made with another {changed}; delete it"):
+    with pytest.raises(ValueError, match=rf"toy\.resume was made with another {changed}"):
         train_to_file(toy(), recipe, path, "toy", made_of=made_of)
     assert not path.exists()
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import pickle
+import shlex
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from tqdm import tqdm
 from morse.files import DamagedFile, write_atomically
 from morse.runtime.device import fast_precision
 from morse.seeds import generator
+
+RESUME_POINT = {"step", "seconds", "settings", "module", "average", "optimiser"}
+"""Keys of a file that a killed training goes on from."""
 
 LossFunction = Callable[[int, torch.Generator], Tensor]
 """(step, generator of that step) -> scalar loss."""
@@ -155,17 +159,32 @@ def _resume(
     path: Path, made_by: dict, module: nn.Module, parameters: dict, average: dict, optimiser: torch.optim.Optimizer
 ) -> tuple[int, float]:
     """Loads a resume point. Returns the steps and the seconds of training before it."""
+    again = f"to start again: {shlex.join(['rm', str(path)])}, then run again"
     try:
-        state = torch.load(path, weights_only=True)
+        # A GPU's tensors too are read on a machine without one.
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise DamagedFile(f"resume point {path} cannot be read; delete it to start again") from error
+        raise DamagedFile(f"resume point {path} cannot be read; {again}") from error
+    if not isinstance(state, dict) or (missing := RESUME_POINT - {*state}):
+        lacks = ", ".join(sorted(missing)) if isinstance(state, dict) else "all parts"
+        raise ValueError(f"resume point {path} is of another version of the library and lacks {lacks}; {again}")
     if state["settings"] != made_by:
-        changed = sorted(k for k in {*made_by, *state["settings"]} if state["settings"].get(k) != made_by.get(k))
-        raise ValueError(f"resume point {path} was made with another {', '.join(changed)}; delete it to start again")
+        changed = ", ".join(_changes(state["settings"], made_by))
+        raise ValueError(f"resume point {path} was made with another {changed}; {again}")
     if {k: v.shape for k, v in state["average"].items()} != {k: p.shape for k, p in parameters.items()}:
-        raise ValueError(f"resume point {path} belongs to another network; delete it to start again")
+        raise ValueError(f"resume point {path} belongs to another network; {again}")
     module.load_state_dict(state["module"], strict=False)
     for name, value in state["average"].items():
         average[name].copy_(value)
     optimiser.load_state_dict(state["optimiser"])
     return int(state["step"]), float(state["seconds"])
+
+
+def _changes(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:
+    """Each setting that changed, with both values: "recipe: batch_size (4, now 8)"."""
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            yield from _changes(old, new, f"{within}{name}: ")
+        elif old != new:
+            yield f"{within}{name} ({old}, now {new})"

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TextIO
 
 from morse.files import DamagedFile
@@ -50,22 +51,23 @@ def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
     with open(snakemake.log[0], "w", buffering=1) as log:  # by lines, as os._exit below flushes nothing
         terminal = sys.stderr
         sys.stderr = _Both(terminal, log)
-
-        def end(reason: object) -> None:
-            line = f"error in {snakemake.rule}: {reason}"
-            print(line, file=log)
-            with suppress(OSError):  # a terminal that was closed
-                terminal.write(f"\n{line}\n")
-                terminal.flush()
-            os._exit(1)  # after sys.exit Snakemake would print a traceback of its own
-
-        follow(lambda: end("the run that started this job was killed, so the job ends too"))
+        follow(partial(_end_orphan, snakemake.rule))
         try:
             yield
         except EXPECTED as error:
-            end(error)
+            line = f"error in {snakemake.rule}: {error}"
+            print(line, file=log)
+            terminal.write(f"\n{line}\n")
+            terminal.flush()
+            os._exit(1)  # after sys.exit Snakemake would print a traceback of its own
         finally:
             sys.stderr = terminal
+
+
+def _end_orphan(rule: str) -> None:
+    with suppress(OSError):  # a terminal that was closed
+        print(f"\nerror in {rule}: the run was killed, so its job ends too", file=sys.stderr, flush=True)
+    os._exit(1)  # sys.exit would end this thread alone
 
 
 def device_of(snakemake: Any) -> str:
