@@ -18,6 +18,8 @@ endif
 INSTALLED := $(VENV)/installed
 # Programs are run by Python: the first line of a script holds no path with spaces, and no long one.
 RUN := $(VENV)/bin/python -m
+# Whatever the locale, so that no name of a file is too much for a terminal.
+export PYTHONUTF8 := 1
 # It would lead the environment's Python to the library of another one.
 unexport PYTHONHOME
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import platform
+import re
 import subprocess
 from collections.abc import Mapping
 from functools import cache
@@ -14,6 +15,8 @@ from typing import Any
 
 PACKAGES = ("torch", "diffusers", "numpy", "scipy", "pandas")
 ROOT = Path(__file__).parent
+CORES = re.compile(r", (\d+(?: and \d+)*) cores$")
+"""The end of a processor's name: the number of cores, or all numbers of a run's shards."""
 OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_COMMON_DIR", "GIT_OBJECT_DIRECTORY")
 
 
@@ -80,6 +83,16 @@ def processor(cores: int | None = None) -> str:
     """
     name = _first_processor("model name") or platform.processor() or platform.machine()
     return f"{name}, {cores or usable_cores()} cores"
+
+
+def without_cores(device: str) -> str:
+    """The device's name without the number of a processor's cores, which decides no result but
+    times.
+
+    >>> without_cores("EPYC 9654, 8 cores")
+    'EPYC 9654'
+    """
+    return CORES.sub("", device)
 
 
 def processor_flags() -> frozenset[str]:

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from curves import RATIO, measured, record, table
 
-from morse.results.runs import RUN_COLUMNS, average_seeds, check_one_code, further_extractors, metric_column, runs_table
+from morse.results.runs import (
+    RUN_COLUMNS,
+    average_seeds,
+    check_one_code,
+    check_one_device,
+    further_extractors,
+    metric_column,
+    runs_table,
+)
 
 LIGHT = ("morse.results.runs", "morse.results.speedup", "morse.results.tables", "morse.report.curves")
 HEAVY = "{'torch', 'snakemake', 'matplotlib.pyplot'}"
@@ -118,6 +126,18 @@ def test_code_of_two_versions_is_a_warning():
     assert check_one_code(table([record(), record(seed=1)])) == ""
     warning = check_one_code(table([record(), record(seed=1, code="v2")]))
     assert warning == "runs of 2 versions of the library: v1 (1 runs), v2 (1 runs)"
+
+
+def test_calls_measured_on_another_device_than_the_runs_are_a_warning():
+    runs = table([record(), record(seed=1, device="a GPU"), record(model="big", device="a GPU")])
+    latencies = [
+        {"model": name, "provenance": {"device": device}} for name, device in (("big", "a GPU"), ("twin", "cpu"))
+    ]
+    paths = ["latency/big.json", "my latency/twin.json"]
+    warning = check_one_device(runs, latencies, paths)
+    assert warning.startswith("costs in LSD of twin are of another device: my latency/twin.json was measured on cpu")
+    assert warning.endswith("sampled on a GPU; to measure here: rm 'my latency/twin.json', then run again")
+    assert check_one_device(runs[runs["device"] == "cpu"], latencies[1:], paths[1:]) == ""
 
 
 def test_seeds_are_averaged_with_the_errors_of_their_records():

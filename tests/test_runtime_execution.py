@@ -5,7 +5,8 @@ import torch
 from torch import nn
 from torch._dynamo.utils import counters
 
-from morse.runtime.execution import EXECUTIONS, _replayed, executable, executions
+from morse.provenance import processor, without_cores
+from morse.runtime.execution import EXECUTIONS, _replayed, executable, executions, executions_of, save_execution
 
 
 @pytest.fixture
@@ -71,3 +72,23 @@ def test_unknown_or_impossible_executions_are_one_line(network):
         ValueError, match="cuda-graphs needs a GPU, and the networks are on cpu; set execution: compiled or eager"
     ):
         executable(network, "cuda-graphs")
+
+
+def measured_on(device, path):
+    save_execution("twin", "dash", {"execution": "compiled"}, {"device": device}, path)
+    return path
+
+
+def test_the_best_execution_is_the_measured_one_also_with_other_cores(tmp_path):
+    path = measured_on(f"{without_cores(processor())}, 999 cores", tmp_path / "dash.json")
+    assert executions_of("best", [path], ["dash"]) == {"dash": "compiled"}
+    assert executions_of("eager", [], ["dash", "dot"]) == {"dash": "eager", "dot": "eager"}
+
+
+def test_an_execution_that_another_device_measured_is_told_with_the_command(tmp_path):
+    path = measured_on("NVIDIA H100", tmp_path / "my dash.json")
+    with pytest.raises(
+        ValueError, match=r"my dash\.json was measured on another device, NVIDIA H100, and this"
+    ) as error:
+        executions_of("best", [path], ["dash"])
+    assert str(error.value).endswith(f"to measure again: rm '{path}', then run again")

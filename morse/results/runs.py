@@ -13,8 +13,10 @@ includes everything else. Quality is a distance to the data, so lower is better.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -193,6 +195,24 @@ def check_one_code(runs: pd.DataFrame) -> str:
     return f"runs of {len(versions)} versions of the library: " + ", ".join(
         f"{code} ({n} runs)" for code, n in versions.items()
     )
+
+
+def check_one_device(runs: pd.DataFrame, latencies: Iterable[Mapping[str, Any]], paths: Iterable[Path | str]) -> str:
+    """A warning if calls were measured on another device than runs were sampled on, else the empty
+    string.
+
+    Args:
+        latencies, paths: latency records and their files.
+    """
+    for latency, path in zip(latencies, paths, strict=True):
+        measured, devices = latency["provenance"]["device"], runs.loc[runs["model"] == latency["model"], "device"]
+        if others := sorted({*devices} - {measured}):
+            return (
+                f"costs in LSD of {latency['model']} are of another device: {path} was measured on {measured}, and "
+                f"runs were sampled on {', '.join(others)}; to measure here: "
+                f"{shlex.join(['rm', str(path)])}, then run again"
+            )
+    return ""
 
 
 def average_seeds(runs: pd.DataFrame) -> pd.DataFrame:

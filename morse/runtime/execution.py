@@ -8,6 +8,7 @@ baseline could look like a speedup.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ import torch
 from torch import Tensor
 
 from morse.files import read_json, write_json
+from morse.provenance import without_cores
+from morse.runtime.device import device_name
 
 Network = Callable[..., Tensor]
 """Dash or Dot, on tensors alone."""
@@ -88,12 +91,25 @@ def _replayed(graph: Network) -> Network:
     return run
 
 
-def executions_of(choice: str, measured: Iterable[str], networks: Iterable[str]) -> dict[str, str]:
+def executions_of(
+    choice: str, measured: Iterable[Path | str], networks: Iterable[str], device: torch.device | str = "cpu"
+) -> dict[str, str]:
     """Each network's execution: the configured one, or with "best" the one in the file of its
-    measurement."""
+    measurement.
+
+    Raises:
+        ValueError: one line with the command that helps, for a measurement on another device.
+    """
     if choice != "best":
         return dict.fromkeys(networks, choice)
-    return {network: read_json(path)["execution"] for network, path in zip(networks, measured, strict=True)}
+    found, here = {}, without_cores(device_name(device))
+    for network, path in zip(networks, measured, strict=True):
+        record = read_json(path)
+        if (there := without_cores(record["provenance"]["device"])) != here:
+            again = f"to measure again: {shlex.join(['rm', str(path)])}, then run again"
+            raise ValueError(f"{path} was measured on another device, {there}, and this is {here}; {again}")
+        found[network] = record["execution"]
+    return found
 
 
 def save_execution(

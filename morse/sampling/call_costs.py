@@ -122,7 +122,7 @@ def measure_model(
     """
     names = networks_of(methods)
     networks = load_networks(card, names, dot, device)
-    own = executions_of(execution, measured, networks)
+    own = executions_of(execution, measured, networks, device)
     executions = [own, *(dict.fromkeys(networks, name) for name in settings["executions"])]
     batch_sizes = dict.fromkeys([batch_size, *settings["batch_sizes"]])
     measurements = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +13,10 @@ import numpy as np
 
 from morse.data.parts import first_gap
 from morse.files import open_npz, write_npz
-from morse.provenance import provenance
+from morse.provenance import CORES, provenance, without_cores
 
 SAMPLING = ("torch", "diffusers", "numpy")
 """Packages whose version decides the pixels; others only make tables."""
-CORES = re.compile(r", (\d+(?: and \d+)*) cores$")
-"""The end of a processor's name (:func:`morse.provenance.processor`)."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +121,7 @@ def _made_by(shard: Shard) -> dict[str, Any]:
     return {
         "the calls": shard.letters,
         "the costs of calls": dict(shard.costs),
-        "the device": CORES.sub("", str(by.get("device"))),
+        "the device": without_cores(str(by.get("device"))),
         "the execution": by.get("execution"),
         **_versions(by),
     }

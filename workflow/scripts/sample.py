@@ -9,7 +9,8 @@ with job(snakemake, networks=True):
     from morse.sampling.shards import save_shard
 
     run, config, files = run_of(snakemake.wildcards), snakemake.params, snakemake.input
-    device, executions = device_of(snakemake), executions_of(config.execution, files.executions, config.networks)
+    device = device_of(snakemake)
+    executions = executions_of(config.execution, files.executions, config.networks, device)
     parts = config.images, config.shards, config.batch_size
     settings = config.card, config.sampler, config.settings
     shard = run_shard(run, int(snakemake.wildcards.shard), *settings, *parts, device, executions, files.dot, files.plan)
