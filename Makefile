@@ -20,8 +20,9 @@ INSTALLED := $(VENV)/installed
 RUN := $(VENV)/bin/python -m
 # Whatever the locale, so that no name of a file is too much for a terminal.
 export PYTHONUTF8 := 1
-# It would lead the environment's Python to the library of another one.
-unexport PYTHONHOME
+# The first would lead the environment's Python to the library of another one. The second may make errors of warnings
+# in Snakemake and torch.
+unexport PYTHONHOME PYTHONWARNINGS
 
 .PHONY: all test benchmark zoo unlock clean
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -12,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from morse.files import sha256
 from morse.quality.extractors.fashion_classifier import SmallClassifier
@@ -40,26 +43,28 @@ def command(folder, *arguments, configs=SMOKE):
     ]
 
 
-def snakemake(folder, *arguments, configs=SMOKE):
+HARSH = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+"""A terminal whose encoding is ASCII."""
+
+
+def snakemake(folder, *arguments, configs=SMOKE, **environment):
     return subprocess.run(
-        command(folder, *arguments, configs=configs), capture_output=True, text=True, timeout=900, check=False
+        command(folder, *arguments, configs=configs),
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=900,
+        check=False,
     )
-
-
-def records(folder):
-    """Run -> the hash of its images, for all finished runs."""
-    found = {}
-    for path in sorted((folder / "results" / "smoke" / "records").rglob("*.json")):
-        record = json.loads(path.read_text())
-        found[tuple(record["run"].values())] = record["images_sha256"]
-    return found
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A whole smoke run, training included."""
-    folder = tmp_path_factory.mktemp("smoke")
-    made = snakemake(folder, "all", "zoo")
+    """A whole smoke run, training included, in a folder and a locale that few authors have."""
+    folder = tmp_path_factory.mktemp('smoke run\'s "é"')
+    made = snakemake(folder, "all", "zoo", **HARSH)
     assert made.returncode == 0, made.stderr[-3000:]
     return folder
 
@@ -126,7 +131,7 @@ def test_smoke_run_makes_every_product(finished):
 
 @pytest.mark.slow
 def test_the_report_holds_figures_and_tables(finished):
-    made = snakemake(finished, "--report", "report.zip")
+    made = snakemake(finished, "--report", "report.zip", **HARSH)
     assert made.returncode == 0, made.stderr[-3000:]
     with zipfile.ZipFile(finished / "report.zip") as archive:
         names = {Path(name).name for name in archive.namelist()}
@@ -188,28 +193,94 @@ def test_a_change_of_dot_s_samples_no_baseline_again(finished):
     assert jobs["sample"] == 6  # two shards of three Morse runs
 
 
-@pytest.mark.slow
-def test_a_killed_run_resumes_to_the_same_images(finished, tmp_path):
-    small = config_file(tmp_path, experiments=yaml.safe_load(SMOKE[1].read_text())["experiments"][:1])
-    running = subprocess.Popen(
-        command(tmp_path, "all", configs=small),
+KILLS = int(os.environ.get("MORSE_KILLS", 3))
+VARIES = {"seconds", "memory", "provenance"}
+"""Parts of a record that are not the same in a second run."""
+
+
+def start(folder, configs):
+    """A run whose group of processes is its own, and what it prints."""
+    return subprocess.Popen(
+        command(folder, "all", configs=configs),
         start_new_session=True,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
     )
-    samples, deadline = tmp_path / "results" / "smoke" / "samples", time.monotonic() + 600
-    while len(list(samples.rglob("shard=*.npz"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.1)
-        assert running.poll() is None, "the run ended before it could be killed"
-    os.killpg(running.pid, signal.SIGKILL)
+
+
+def processes_of(folder):
+    """Command lines of processes that work in a folder, without those that have ended."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if str(folder) in line and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(line)
+    return found
+
+
+def assert_whole(results):
+    """Each file that has its final name can be read to the end."""
+    for path in results.rglob("*.*"):
+        if path.name.startswith("."):
+            continue
+        if path.suffix == ".json":
+            json.loads(path.read_text(encoding="utf-8"))
+        elif path.suffix == ".npz":
+            with np.load(path) as file:
+                assert all(file[name] is not None for name in file), path
+        elif path.suffix == ".csv":
+            assert path.read_text(encoding="utf-8").endswith("\n"), path
+        elif path.suffix == ".safetensors":
+            assert load_file(path), path
+
+
+def kill_after(running, jobs, delay, alone):
+    """Kills a run, and with it its jobs or not, some seconds after so many of its jobs have ended.
+
+    Returns how many have; fewer, if it was not killed.
+    """
+    ended = 0
+    for line in running.stderr:
+        ended += line.startswith("Finished jobid")
+        if ended >= jobs and line.startswith("Select jobs to execute"):
+            time.sleep(delay)
+            break
+    (os.kill if alone else os.killpg)(running.pid, signal.SIGKILL)
     running.wait()
-    assert len(records(tmp_path)) < 4
-    assert snakemake(tmp_path, "--unlock", configs=small).returncode == 0
-    made = snakemake(tmp_path, "all", configs=small)
+    running.stderr.close()
+    return ended
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_with_the_same_images(finished, tmp_path):
+    """Half of the kills are of the run alone, whose job must end by itself."""
+    configs = config_file(tmp_path, experiments=yaml.safe_load(SMOKE[1].read_text())["experiments"][:1])
+    results, rng = tmp_path / "results" / "smoke", random.Random(8)
+    total = planned(tmp_path, "all", configs=configs)["total"]
+    ended = 0
+    for number, moment in enumerate(sorted(rng.sample(range(total - 2), KILLS))):
+        alone = number % 2 == 0
+        ended += kill_after(start(tmp_path, configs), max(moment - ended, 0), rng.uniform(0, 6), alone)
+        deadline = time.monotonic() + 10
+        while left := processes_of(tmp_path):
+            assert time.monotonic() < deadline, f"an orphan goes on: {left}"
+            time.sleep(0.1)
+        assert_whole(results)
+        assert snakemake(tmp_path, "--unlock", configs=configs).returncode == 0
+    made = snakemake(tmp_path, "all", configs=configs)
     assert made.returncode == 0, made.stderr[-3000:]
-    expected = {run: images for run, images in records(finished).items() if run[2] == "ddim"}
-    assert records(tmp_path) == expected
-    assert not list((tmp_path / "results").rglob("*.partial"))
+    assert not list(results.rglob("*.partial")) and not list(results.rglob("*.resume"))
+    assert_whole(results)
+    paths = [path.relative_to(results) for path in sorted((results / "records").rglob("*.json"))]
+    assert len(paths) == 4
+    for path in paths:
+        once, again = (json.loads((root / path).read_text()) for root in (finished / "results" / "smoke", results))
+        assert {key: once[key] for key in once if key not in VARIES} == {
+            key: again[key] for key in again if key not in VARIES
+        }
 
 
 REFERENCE = "fashion-mnist/fashion-classifier"
@@ -373,20 +444,41 @@ def test_an_unknown_name_stops_with_the_nearest_one(tmp_path, axis, name, near):
 
 
 @pytest.mark.slow
-def test_a_damaged_shard_stops_with_one_line(tmp_path):
+def test_a_damaged_or_outdated_shard_stops_with_one_line_and_the_way_out(tmp_path):
+    """Between, a run goes on with other cores, which needs no way out."""
     experiment = yaml.safe_load(SMOKE[1].read_text())["experiments"][0] | {"methods": ["baseline"], "budgets": [3]}
     configs = config_file(tmp_path, experiments=[experiment])
     run = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=baseline/budget=3/seed=0"
-    shard = f"results/smoke/samples/{run}/shard=0.npz"
-    assert snakemake(tmp_path, "--notemp", shard, configs=configs).returncode == 0
+    shard, record = f"results/smoke/samples/{run}/shard=0.npz", f"results/smoke/records/{run}.json"
+    assert snakemake(tmp_path, "--cores", "1", "--notemp", shard, configs=configs).returncode == 0
     with np.load(tmp_path / shard) as file:
-        assert file["images"].shape == (12, 1, 32, 32)
+        arrays = dict(file)
+    assert arrays["images"].shape == (12, 1, 32, 32)
     whole = (tmp_path / shard).read_bytes()
     (tmp_path / shard).write_bytes(whole[: len(whole) // 2])
     made = snakemake(
         tmp_path, "--notemp", f"results/smoke/features/{run}/fashion-classifier/shard=0.npz", configs=configs
     )
     assert_stops_with(made, f"error in shard_features: shard {shard} is damaged")
+
+    by = json.loads(str(arrays["provenance"]))
+    np.savez(tmp_path / shard, **arrays | {"provenance": json.dumps(by | {"code": "older"})})
+    made = snakemake(tmp_path, "--notemp", record, configs=configs)
+    assert_stops_with(
+        made, f"error in record: shard {shard} was made with code older, and shard=1.npz with {by['code']};"
+    )
+    np.savez(tmp_path / shard, **arrays)
+    made = snakemake(tmp_path, "--notemp", record, configs=configs)
+    assert made.returncode == 0, made.stderr[-3000:]
+    assert json.loads((tmp_path / record).read_text())["provenance"]["device"].endswith(", 1 and 2 cores")
+
+    np.savez(tmp_path / shard, **arrays | {"provenance": json.dumps(by | {"code": "older"})})
+    made = snakemake(tmp_path, "--notemp", record, configs=configs)
+    (remedy,) = {*re.findall(r"to sample anew: (rm .*), then run again", made.stdout + made.stderr)}
+    subprocess.run(remedy, shell=True, check=True, cwd=tmp_path)
+    made = snakemake(tmp_path, "--notemp", record, configs=configs)
+    assert made.returncode == 0, made.stderr[-3000:]
+    assert json.loads((tmp_path / record).read_text())["provenance"]["code"] == by["code"]
 
 
 @pytest.mark.slow
@@ -397,3 +489,24 @@ def test_altered_weights_stop_with_one_line(tmp_path):
         tmp_path, f"results/smoke/samples/{run}/shard=0.npz", configs=config_file(tmp_path, overrides=override)
     )
     assert_stops_with(made, "dash.safetensors is damaged: sha256")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif("MORSE_LOCALE" not in os.environ, reason="MORSE_LOCALE names no locale that is not UTF-8")
+def test_a_run_under_latin_letters_makes_what_one_under_utf_8_does(finished, tmp_path):
+    """As of `localedef -i en_US -f ISO-8859-1 en_US.ISO-8859-1`; LOCPATH names another folder."""
+    name = os.environ["MORSE_LOCALE"]
+    spoken = os.environ | {"LC_ALL": name, "PYTHONUTF8": "0"}
+    code = "import locale; print(locale.getpreferredencoding(False).lower())"
+    encoding = subprocess.run(
+        [sys.executable, "-c", code], env=spoken, capture_output=True, text=True, check=True
+    ).stdout
+    if "8859" not in encoding:
+        pytest.skip(f"the system has no locale {name}: its encoding is {encoding.strip()}")
+    made = snakemake(tmp_path, "all", LC_ALL=name, PYTHONUTF8="0")
+    assert made.returncode == 0, made.stderr[-3000:]
+    for table in ("speedup.md", "speedup.html", "claims.md", "claims.csv"):
+        found = (tmp_path / "results/smoke/tables" / table).read_text(encoding="utf-8")
+        assert ("é" in found) == ("é" in (finished / "results/smoke/tables" / table).read_text(encoding="utf-8"))
+    runs = [pd.read_csv(folder / "results/smoke/tables/runs.csv", encoding="utf-8") for folder in (finished, tmp_path)]
+    assert runs[0]["metric"].tolist() == runs[1]["metric"].tolist() and runs[0]["metric"].str.contains("é").all()
