@@ -7,7 +7,7 @@ import sys
 import nbformat
 import pytest
 
-from morse.report.notebook import execute
+from morse.report.notebook import KERNEL, execute
 
 CELL = """import os, sys
 import matplotlib
@@ -26,7 +26,7 @@ def notebook(tmp_path):
 def test_foreign_kernels_settings_and_homes_do_not_count(notebook, tmp_path, monkeypatch):
     """A kernel of another environment, a GUI's backend, a start-up file that fails, a home that is
     a file."""
-    for name in ("python3", "morse"):
+    for name in ("python3", KERNEL):
         (folder := tmp_path / "foreign" / "kernels" / name).mkdir(parents=True)
         spec = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Foreign", "language": "python"}
         (folder / "kernel.json").write_text(json.dumps(spec))

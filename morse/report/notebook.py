@@ -15,7 +15,7 @@ from ipykernel.kernelspec import write_kernel_spec
 
 from morse.files import write_text
 
-KERNEL = "morse"
+KERNEL = "of-this-job"
 INLINE = "module://matplotlib_inline.backend_inline"
 """The backend of matplotlib that puts figures into a notebook."""
 
