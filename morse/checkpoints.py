@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from morse.files import DamagedFile, write_atomically
+from morse.files import DamagedFile, write_bytes
+from morse.formats import require_text
 
 
 def read_state(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -25,10 +27,28 @@ def read_state(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if wrong := sorted(
         name for name in {*state, *shapes} if name not in state or shapes.get(name) != tuple(state[name].shape)
     ):
-        raise DamagedFile(
-            f"weights {path} belong to another network: {wrong[0]} and {len(wrong) - 1} more do not fit; check the card"
-        )
+        remedy = _prefix_hint(state, shapes) or "check the card"
+        more = f" and {len(wrong) - 1} more do" if wrong[1:] else " does"
+        raise DamagedFile(f"weights {path} belong to another network: {wrong[0]}{more} not fit; {remedy}")
     return state
+
+
+def _prefix_hint(found: Iterable[str], wanted: Iterable[str]) -> str:
+    """What to do if one side's names are the other's behind a prefix; empty if they are not.
+
+    torch.compile and DataParallel put such prefixes before the names of what they wrap.
+    """
+    found, wanted = set(found), set(wanted)
+    for longer, shorter in ((found, wanted), (wanted, found)):
+        first = min(longer, default="")
+        for prefix in (first[: place + 1] for place, letter in enumerate(first) if letter == "."):
+            bare = {name.removeprefix(prefix) for name in longer if name.startswith(prefix)}
+            if len(bare) == len(longer) and bare & shorter and not (longer & shorter):
+                rest = "" if bare == shorter else ", though other names differ too"
+                fault = "all names in the file begin with" if longer is found else "no name in the file begins with"
+                remedy = "take it off" if longer is found else "put it before them"
+                return f"{fault} {prefix!r}{rest}: {remedy} and save the weights again"
+    return ""
 
 
 def read_metadata(path: Path) -> dict[str, str]:
@@ -49,6 +69,29 @@ def write_state(state: Mapping[str, Tensor], path: Path, **metadata: str) -> Non
     """Writes tensors and metadata as a safetensors file, whole or not at all.
 
     Equal tensors give equal bytes.
+
+    Raises:
+        ValueError: one line that names the file and the entry that it cannot hold.
+        UnwritableFile: as :func:`morse.files.write_atomically`.
     """
-    tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
-    write_atomically(lambda temporary: save_file(tensors, temporary, metadata), path)
+    for name, value in metadata.items():
+        require_text(value, f"{path}: metadata: {name}")
+    if not state:
+        raise ValueError(f"{path}: a file without tensors cannot be read; give one or more")
+    tensors = {}
+    for name, value in state.items():
+        if not isinstance(value, Tensor) or not isinstance(name, str) or name == "__metadata__":
+            raise ValueError(f"{path}: {name!r} is no tensor with a name; leave it out or rename it")
+        try:  # cloned, as two names of one tensor are refused
+            tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+            save({name: tensors[name][:0] if value.ndim else tensors[name]})
+        except (KeyError, RuntimeError) as error:
+            raise ValueError(
+                f"{path}: {name} is a {value.layout} {value.dtype} on {value.device}, which the format cannot hold; "
+                "convert it to a dense tensor of a real type"
+            ) from error
+    try:
+        content = save(tensors, metadata)
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{path}: a name or the metadata has {error.object!r}, which is no text; rename it") from error
+    write_bytes(content, path)

@@ -127,8 +127,9 @@ def main() -> None:
     """The entry point of the command.
 
     An input error prints one line on stderr and exits with code 2, a file error with code 1, an
-    interrupt with code 130.
+    interrupt with code 130. Letters that the terminal's encoding lacks are written as escapes.
     """
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = app(args=sys.argv[1:] or ["--help"], standalone_mode=False)
     except (ValueError, UnknownName) as error:

@@ -106,7 +106,7 @@ def processor_flags() -> frozenset[str]:
 def _first_processor(field: str) -> str:
     """What Linux says of its first processor in this field; empty on other systems."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return ""
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(field)), "")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from morse.files import DamagedFile, sha256, write_atomically
+from morse.files import WRITE_FAULTS, DamagedFile, hash_digits, sha256, write_atomically
 
 VARIABLE = "MORSE_WEIGHTS"
 DEFAULT_DIRECTORY = "weights"
@@ -82,9 +82,10 @@ def require_published(weights: Published, expected: str) -> Path:
 
     Raises:
         DamagedFile: one line that names the file, the folder and the remedy.
+        ValueError: if ``expected`` is not 64 hexadecimal digits.
     """
     path = require_present(weights)
-    if (found := sha256(path)) != expected:
+    if (found := sha256(path)) != hash_digits(expected, path):
         raise DamagedFile(
             f"weights {path} have sha256 {found}, expected {expected}; delete them and {_remedy(weights)}"
         )
@@ -96,6 +97,7 @@ def fetch(weights: Published, path: Path) -> None:
 
     Raises:
         DamagedFile: one line, if the address cannot be read or gives other bytes.
+        UnwritableFile: as :func:`morse.files.write_atomically`.
     """
 
     def download(temporary: Path) -> None:
@@ -105,6 +107,8 @@ def fetch(weights: Published, path: Path) -> None:
                 with tqdm.wrapattr(source, "read", total=size, desc=weights.file, mininterval=2) as counted:
                     shutil.copyfileobj(counted, target, 1 << 20)
         except OSError as error:  # URLError is one
+            if error.errno in WRITE_FAULTS:
+                raise
             raise DamagedFile(
                 f"weights {weights.file} cannot be fetched ({error}); put {weights.url} at {path} by hand"
             ) from error

@@ -15,9 +15,13 @@ from typing import Any
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """One line that says which ``kind`` has no entry ``name``, with the nearest known names."""
     known = sorted(known)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-    return f"unknown {kind} {name!r}; {hint}"
+    return f"unknown {kind} {name!r}; {nearest(name, known) or 'known: ' + (', '.join(known) or 'none')}"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The question whether the nearest known name was meant; empty if none is near."""
+    near = difflib.get_close_matches(name, sorted(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
 
 
 def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:

@@ -19,6 +19,7 @@ ORDER = [
     "options",
     "seeds",
     "provenance",
+    "formats",
     "files",
     "checkpoints",
     "published",
@@ -43,7 +44,7 @@ ORDER = [
 """A module or sub-package imports only what stands before it."""
 
 TORCH_FREE = (
-    "registry", "options", "provenance", "files", "published", "fit", "preflight", "experiments.*",
+    "registry", "options", "provenance", "formats", "files", "published", "fit", "preflight", "experiments.*",
     "schedules.[!l]*", "samplers.*", "data.archive", "data.contents", "data.parts", "dot.chain_settings", "dash",
     "methods", "methods.plans", "sampling.shards", "runtime.light_import",
     "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*",
@@ -216,3 +217,38 @@ def test_public_things_have_a_docstring(module):
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{node.name} has none"
+
+
+TEXT_FILES = [*LIBRARY, *sorted((ROOT / "workflow" / "scripts").glob("*.py"))]
+"""Python that works under any locale."""
+
+
+def without_encoding(path):
+    """Lines that open text, or run a program that gives text, in the locale's encoding."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or {"encoding", None} & {keyword.arg for keyword in node.keywords}:
+            continue
+        called = getattr(node.func, "id", "") or f".{getattr(node.func, 'attr', '')}"
+        constants = [part.value for part in ast.walk(node) if isinstance(part, ast.Constant)]
+        binary = any(isinstance(value, str) and re.fullmatch("[rwax]b", value) for value in constants)
+        text = any(keyword.arg in ("text", "universal_newlines") for keyword in node.keywords)
+        if called in (".read_text", ".write_text") or (called == "open" and not binary) or text:
+            yield node.lineno
+
+
+@pytest.mark.parametrize("path", TEXT_FILES, ids=lambda path: path.stem)
+def test_text_is_read_and_written_in_a_stated_encoding(path):
+    assert list(without_encoding(path)) == []
+
+
+def test_what_states_no_encoding_is_found(tmp_path):
+    lines = ["open(p)", "open(p, 'w')", "p.read_text()", "p.write_text(x)", "run(c, text=True)", "open(p, 'rb')"]
+    lines += ["open(p, encoding='utf-8')", "p.read_text(encoding='utf-8')", "write_text(x, p)", "run(c, encoding=e)"]
+    (tmp_path / "a.py").write_text("\n".join(lines), encoding="utf-8")
+    assert list(without_encoding(tmp_path / "a.py")) == [1, 2, 3, 4, 5]
+
+
+def test_tables_are_read_and_written_in_one_place():
+    places = [*TEXT_FILES, *(ROOT / "notebooks").glob("*.ipynb"), *ROOT.glob("*.md"), *ROOT.glob("*/*.md")]
+    found = {path.name for path in places if re.search(r"read_csv|to_csv", path.read_text(encoding="utf-8"))}
+    assert found == {"columns.py"}, "use read_table and write_table of morse.results.columns"

@@ -80,7 +80,7 @@ def test_processor_flags_are_those_that_linux_names(monkeypatch):
         (lambda: "processor\t: 0\nFeatures\t: fp asimd\n", set()),
         (absent, set()),
     ):
-        monkeypatch.setattr(module, "Path", lambda path, read=read: SimpleNamespace(read_text=read))
+        monkeypatch.setattr(module, "Path", lambda path, read=read: SimpleNamespace(read_text=lambda **_: read()))
         assert processor_flags() == expected
 
 

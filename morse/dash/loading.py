@@ -54,4 +54,4 @@ def load_dash(
     path = require(weights, expected_sha256, "Dash weights")
     dash.network.load_state_dict(read_state(path, dash.network.state_dict()))
     place(dash.network, device).requires_grad_(False)
-    return replace(dash, weights=expected_sha256 or sha256(path))
+    return replace(dash, weights=(expected_sha256 or sha256(path)).lower())

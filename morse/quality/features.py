@@ -13,6 +13,7 @@ import numpy as np
 
 from morse.data.parts import first_gap
 from morse.files import open_npz, write_npz
+from morse.formats import require_number, require_text
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,27 @@ class Features:
     values: np.ndarray
 
     def save(self, path: Path) -> None:
-        """Writes an .npz file, whole or not at all."""
-        write_npz(
-            path, extractor=self.extractor, data=self.data, first=self.first, values=self.values.astype(np.float32)
-        )
+        """Writes an .npz file, whole or not at all.
+
+        Raises:
+            ValueError: one line, for values that are not finite or that float32 cannot hold.
+            UnwritableFile: as :func:`morse.files.write_atomically`.
+        """
+        values, name = self.values, f"{path}: features of {self.data}"
+        if not isinstance(values, np.ndarray) or values.dtype.kind != "f" or values.ndim != 2 or not values.size:
+            found = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else type(values).__name__
+            raise ValueError(f"{name}: features must be an array (n, D) of floats, not {found}")
+        if not np.isfinite(values).all():
+            bad = self.first + int(np.argmin(np.isfinite(values).all(1)))
+            raise ValueError(f"{name}: those of image {bad} are not finite; check the extractor's weights")
+        with np.errstate(over="ignore"):
+            kept = values.astype(np.float32)
+        if not np.array_equal(kept, values):
+            raise ValueError(f"{name}: float32 cannot hold them; round them to float32 first")
+        require_number(self.first, f"{name}: first", whole=True)
+        for word in ("extractor", "data"):
+            require_text(getattr(self, word), f"{name}: {word}")
+        write_npz(path, extractor=self.extractor, data=self.data, first=self.first, values=kept)
 
     @classmethod
     def load(cls, path: Path | str) -> Features:

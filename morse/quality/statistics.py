@@ -141,9 +141,33 @@ class Statistics:
         return mean, (outer - np.outer(total, mean)) / (n - 1)
 
     def save(self, path: Path) -> None:
-        """Writes an .npz file, whole or not at all; equal statistics give equal bytes."""
+        """Writes an .npz file, whole or not at all; equal statistics give equal bytes.
+
+        Raises:
+            ValueError: one line that names the file and the attribute that it cannot hold.
+            UnwritableFile: as :func:`morse.files.write_atomically`.
+        """
+        if fault := self._fault():
+            raise ValueError(f"{path}: statistics of {self.data}: {fault}; compute them again")
         words = {"extractor": self.extractor, "data": self.data, "image_shape": self.image_shape}
         write_npz(path, **words, n=self.n, sum=self.sum, outer=self.outer)
+
+    def _fault(self) -> str:
+        """What is wrong with the attributes, in words; empty if nothing is."""
+        for name, kind in (("n", np.int64), ("sum", np.float64), ("outer", np.float64)):
+            values = getattr(self, name)
+            if not isinstance(values, np.ndarray) or values.dtype != kind:
+                return f"{name} is no array of {kind.__name__}"
+            if not np.isfinite(values).all():
+                return f"{name} is not finite"
+        if self.n.min(initial=0) < 0 or self.n.ndim != 1 or not self.n.size:
+            return "n must be numbers of images, one a group"
+        if self.sum.shape[:1] != self.n.shape or (*self.sum.shape, self.sum.shape[-1]) != self.outer.shape:
+            return f"n {self.n.shape}, sum {self.sum.shape} and outer {self.outer.shape} are of unlike shapes"
+        if len(self.image_shape) != 3 or not all(isinstance(size, int) and size > 0 for size in self.image_shape):
+            return f"image_shape must be three whole numbers, not {self.image_shape!r}"
+        words = [name for name in ("extractor", "data") if not isinstance(getattr(self, name), str)]
+        return f"{words[0]} is no text" if words else ""
 
     @classmethod
     def load(cls, path: Path | str, expected_sha256: str | None = None) -> Statistics:
@@ -155,7 +179,7 @@ class Statistics:
         """
         with open_npz(path, "file of statistics", "delete it and make it again with its rule", expected_sha256) as file:
             words = str(file["extractor"]), str(file["data"]), tuple(file["image_shape"].tolist())
-            n, total, outer = file["n"], file["sum"], file["outer"]
-            if (*total.shape, total.shape[-1]) != outer.shape or n.shape != total.shape[:1]:
-                raise ValueError("arrays of unlike shapes")
-        return cls(*words, n, total, outer)
+            found = cls(*words, file["n"], file["sum"], file["outer"])
+            if fault := found._fault():
+                raise ValueError(fault)
+        return found

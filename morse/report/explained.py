@@ -54,8 +54,8 @@ def residual_heatmap(
             )
         axes.set_xticks(range(columns + 1), [f"{edge:g}" for edge in gap_edges])
         axes.set_yticks(range(rows + 1), [f"{edge:g}" for edge in t_edges])
-        axes.set_xlabel("gap to Dot's estimate, $t_s - t$ (timesteps)")
-        axes.set_ylabel("time of Dash's estimate, $t_s$")
+        axes.set_xlabel("gap to Dot's estimate, $t_s - t$ (timesteps)", parse_math=True)
+        axes.set_ylabel("time of Dash's estimate, $t_s$", parse_math=True)
         figure.colorbar(mesh, label="explained residual", extend="min")
         if title:
             axes.set_title(title)

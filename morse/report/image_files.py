@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from morse.files import write_atomically, write_npz
+from morse.formats import require_images
 from morse.methods import METHODS
 
 COLUMNS = 8
@@ -20,18 +21,29 @@ Write = Callable[[Mapping[str, np.ndarray], str], None]
 def image_writer(path: Path) -> Write:
     """The writer of images to a path, by its suffix: .png a grid, .npz arrays, none a new folder.
 
+    The writer raises ValueError, one line, for anything but images of one shape and number. It
+    raises UnwritableFile as :func:`morse.files.write_atomically` does.
+
     Raises:
         ValueError: one line, for another suffix, or a folder that has files already.
     """
     if path.suffix == ".png":
-        return lambda rows, title: _write_grid(rows, title, path)
+        return lambda rows, title: _write_grid(_checked(rows, path), title, path)
     if path.suffix == ".npz":
-        return lambda rows, title: write_npz(path, compress=True, **rows)
+        return lambda rows, title: write_npz(path, compress=True, **_checked(rows, path))
     if path.suffix:
         raise ValueError(f"{path}: images are written as .png, .npz or into a folder, not as {path.suffix}")
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ValueError(f"{path} exists and is not an empty folder; name a new one")
-    return lambda rows, title: _write_folder(rows, path)
+    return lambda rows, title: write_atomically(lambda folder: _write_folder(_checked(rows, path), folder), path)
+
+
+def _checked(rows: Mapping[str, np.ndarray], path: Path) -> Mapping[str, np.ndarray]:
+    for name, images in rows.items():
+        require_images(images, f"{path}: {name}")
+    if len(shapes := {images.shape for images in rows.values()}) != 1:
+        raise ValueError(f"{path}: methods need images of one shape and number, not {sorted(shapes)}; sample them anew")
+    return rows
 
 
 def _write_grid(rows: Mapping[str, np.ndarray], title: str, path: Path) -> None:
@@ -54,13 +66,11 @@ def _filled(images: np.ndarray, count: int) -> np.ndarray:
 
 
 def _write_folder(rows: Mapping[str, np.ndarray], folder: Path) -> None:
-    """Writes METHOD/00000.png and so on, each file whole or not at all."""
+    """Writes METHOD/00000.png and so on."""
     from PIL import Image
 
     for name, images in rows.items():
+        (folder / name).mkdir(parents=True)
         for index, image in enumerate(images):
             pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
-            write_atomically(
-                lambda temporary, pixels=pixels: Image.fromarray(pixels).save(temporary, format="PNG"),
-                folder / name / f"{index:05}.png",
-            )
+            Image.fromarray(pixels).save(folder / name / f"{index:05}.png", format="PNG")

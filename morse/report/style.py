@@ -20,6 +20,7 @@ STYLE = {
     "grid.color": "0.9",
     "axes.axisbelow": True,
     "legend.frameon": False,
+    "text.parse_math": False,  # a name with two dollar signs is no formula
 }
 
 TICK_STEPS = ((1, 1.5, 2, 3, 4, 5, 6, 8), (1, 2, 3, 5), (1, 2, 5), (1, 3), (1,))

@@ -111,11 +111,12 @@ def judge(
 def _with_models(runs: pd.DataFrame, table: pd.DataFrame | None, columns: Sequence[str]) -> pd.DataFrame:
     """The runs with columns that another table has for their models; NaN for models that it lacks.
 
-    In that table these columns are the same in all rows of a model.
+    In that table these columns are the same in all rows of a model, or missing.
     """
     if table is None:
         return runs.assign(**dict.fromkeys(columns, np.nan))
-    return runs.join(table.groupby("model")[list(columns)].first(), on="model")
+    known = table[list(columns)].replace("", np.nan)  # in a table from a file missing text is empty
+    return runs.join(known.groupby(table["model"]).first(), on="model")
 
 
 def _judge_cell(

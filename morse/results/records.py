@@ -5,7 +5,7 @@ file in results/       made of                 function
 =====================  ======================  ================================================
 records/RUN.json       shards and features     :func:`run_record`
 metrics/RUN/E.json     features, extractor E   :func:`metrics_record`
-latency/MODEL.json     measured calls          :func:`latency_record`
+latency/MODEL.json     measured calls          :func:`latency_record`, :func:`read_latency`
 explained/MODEL.json   Dot on held-out images  :func:`explained_record`, :func:`read_explained`
 dot/MODEL.json         a training              :func:`training_record`, :func:`read_training`
 =====================  ======================  ================================================
@@ -28,6 +28,7 @@ from morse.files import DamagedFile, read_json
 from morse.quality.features import Features
 from morse.quality.metrics import FRECHET, Described, frechet_of
 from morse.quality.statistics import Statistics
+from morse.results.record_keys import OF_EXPLAINED, OF_LATENCY, OF_METRICS, OF_RUN, OF_TRAINING
 from morse.sampling.shards import Shard, joint_provenance
 
 
@@ -121,7 +122,7 @@ def read_records(runs: Iterable[Path | str], metrics: Iterable[Path | str]) -> l
             raise DamagedFile(f"{path} is a second record of the run {run}; delete it and run again")
         records[run] = record | {"metrics": {}}
     for path in metrics:
-        measured = read_json(path)
+        measured = read_json(path, OF_METRICS)
         if _path_of(path) not in records:
             raise DamagedFile(f"{path} has metrics of a run without a record; delete it and run again")
         records[_path_of(path)]["metrics"][measured["extractor_name"]] = measured
@@ -130,11 +131,11 @@ def read_records(runs: Iterable[Path | str], metrics: Iterable[Path | str]) -> l
 
 def _of_this_version(path: Path | str) -> dict[str, Any]:
     record = read_json(path)
-    if "run" not in record:
+    if isinstance(record, dict) and "run" not in record:
         raise DamagedFile(
             f"{path} is the record of another version of the library; delete the folder of results and run again"
         )
-    return record
+    return read_json(path, OF_RUN)
 
 
 def _path_of(metrics: Path | str) -> str:
@@ -171,6 +172,11 @@ def latency_record(
     }
 
 
+def read_latency(path: Path | str) -> dict[str, Any]:
+    """Reads what :func:`latency_record` made. Raises DamagedFile, one line, for any other file."""
+    return read_json(path, OF_LATENCY)
+
+
 def explained_record(
     model: str, cells: np.ndarray, overall: float, s_edges: Sequence[float], gap_edges: Sequence[float]
 ) -> dict[str, Any]:
@@ -186,8 +192,11 @@ def explained_record(
 
 
 def read_explained(path: Path | str) -> dict[str, Any]:
-    """Reads what :func:`explained_record` made; ``explained`` becomes an array with NaN."""
-    record = read_json(path)
+    """Reads what :func:`explained_record` made; ``explained`` becomes an array with NaN.
+
+    Raises DamagedFile, one line, for any other file.
+    """
+    record = read_json(path, OF_EXPLAINED)
     return record | {"explained": np.array(record["explained"], dtype=float)}
 
 
@@ -201,6 +210,9 @@ def training_record(training: Mapping[str, Any], provenance: Mapping[str, Any]) 
 
 
 def read_training(path: Path | str) -> dict[str, Any]:
-    """``seconds`` and ``hardware`` of a training, as in the cards of shipped weights."""
-    record = read_json(path)
+    """``seconds`` and ``hardware`` of a training, as in the cards of shipped weights.
+
+    Raises DamagedFile, one line, for the file of anything else.
+    """
+    record = read_json(path, OF_TRAINING)
     return {"seconds": record["seconds"], "hardware": record["provenance"]["device"]}

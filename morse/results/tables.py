@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from morse.files import read_json, write_text
+from morse.results.columns import write_table
 from morse.results.costs import cost_table
 from morse.results.jackknife import jackknife_table
 from morse.results.latency import call_cost_table, latency_table
 from morse.results.lossless import with_lossless
-from morse.results.records import read_training
+from morse.results.records import read_latency, read_training
 from morse.results.runs import runs_table
 from morse.results.speedup import speedup_draws, speedup_table
 from morse.results.speedup_by_metric import speedups_by_metric
@@ -66,7 +66,7 @@ def make_tables(
 
 def read_latencies(paths: Iterable[Path | str]) -> list[dict[str, Any]]:
     """The latency records of some files."""
-    return [read_json(path) for path in paths]
+    return [read_latency(path) for path in paths]
 
 
 def read_trainings(
@@ -82,6 +82,6 @@ def read_trainings(
 
 
 def write_tables(tables: Mapping[str, pd.DataFrame], paths: Mapping[str, Path | str]) -> None:
-    """Writes each table as CSV to the path of its name, whole or not at all."""
+    """Writes each table to the path of its name, as :func:`morse.results.columns.write_table`."""
     for name, table in tables.items():
-        write_text(table.to_csv(index=False), paths[name])
+        write_table(table, paths[name])

@@ -104,7 +104,7 @@ def executions_of(
         return dict.fromkeys(networks, choice)
     found, here = {}, without_cores(device_name(device))
     for network, path in zip(networks, measured, strict=True):
-        record = read_json(path)
+        record = read_json(path, {"execution": str, "provenance": dict})
         if (there := without_cores(record["provenance"]["device"])) != here:
             again = f"to measure again: {shlex.join(['rm', str(path)])}, then run again"
             raise ValueError(f"{path} was measured on another device, {there}, and this is {here}; {again}")

@@ -84,7 +84,7 @@ class CallLatencies:
 
     def record(self) -> dict[str, Any]:
         """As a dictionary for JSON."""
-        return asdict(self)
+        return asdict(self) | {"intervals": {letter: list(ends) for letter, ends in self.intervals.items()}}
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -171,4 +171,4 @@ def save_choice(
 
 def read_choice(path: Path | str) -> str:
     """The letters of the plan that :func:`save_choice` wrote."""
-    return read_json(path)["plan"]
+    return read_json(path, {"plan": str})["plan"]

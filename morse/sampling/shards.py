@@ -13,6 +13,7 @@ import numpy as np
 
 from morse.data.parts import first_gap
 from morse.files import open_npz, write_npz
+from morse.formats import require_images, require_json, require_number, require_text
 from morse.provenance import CORES, provenance, without_cores
 
 SAMPLING = ("torch", "diffusers", "numpy")
@@ -48,15 +49,25 @@ def save_shard(shard: Shard, path: Path | str) -> None:
     """Writes a shard, whole or not at all.
 
     Images come last and are not compressed, as the file is short-lived.
+
+    Raises:
+        ValueError: one line that names the file and the part that it cannot hold.
+        UnwritableFile: as :func:`morse.files.write_atomically`.
     """
-    parts = {"first": shard.first, "seconds": shard.seconds, "letters": shard.letters, "memory": shard.memory or 0}
-    write_npz(
-        path,
-        **parts,
-        provenance=json.dumps(dict(shard.provenance)),
-        costs=json.dumps(dict(shard.costs)),
-        images=shard.images,
-    )
+    require_images(shard.images, f"{path}: images")
+    require_number(shard.first, f"{path}: first", whole=True)
+    require_number(shard.seconds, f"{path}: seconds")
+    require_text(shard.letters, f"{path}: letters")
+    if shard.memory is not None:
+        require_number(shard.memory, f"{path}: memory", whole=True)
+    for letter, cost in shard.costs.items():
+        require_number(cost, f"{path}: costs: {letter}")
+    words = {name: dict(getattr(shard, name)) for name in ("provenance", "costs")}
+    require_json(words, str(path))
+    parts = {"first": shard.first, "seconds": shard.seconds, "letters": shard.letters}
+    parts |= {"memory": -1 if shard.memory is None else shard.memory}
+    parts |= {name: json.dumps(word) for name, word in words.items()}
+    write_npz(path, **parts, images=shard.images)
 
 
 def load_shard(path: Path | str) -> Shard:
@@ -66,10 +77,16 @@ def load_shard(path: Path | str) -> Shard:
         DamagedFile: one line that names the file and the remedy.
     """
     with open_npz(path, "shard", "delete it and run again, it is sampled again") as file:
-        memory, provenance = int(file["memory"]) or None, json.loads(str(file["provenance"]))
-        costs = json.loads(str(file["costs"]))
+        memory, images = int(file["memory"]), file["images"]
+        require_images(images, "images")
         return Shard(
-            file["images"], int(file["first"]), float(file["seconds"]), str(file["letters"]), memory, provenance, costs
+            images,
+            int(file["first"]),
+            float(file["seconds"]),
+            str(file["letters"]),
+            memory if memory >= 0 else None,
+            json.loads(str(file["provenance"])),
+            json.loads(str(file["costs"])),
         )
 
 

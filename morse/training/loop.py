@@ -8,6 +8,7 @@ an uninterrupted one would have drawn, and ends with the same weights.
 
 from __future__ import annotations
 
+import io
 import math
 import pickle
 import shlex
@@ -21,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from morse.files import DamagedFile, write_atomically
+from morse.files import DamagedFile, write_bytes
 from morse.runtime.device import fast_precision
 from morse.seeds import generator
 
@@ -152,7 +153,9 @@ def _save(
         "average": average,
         "optimiser": optimiser.state_dict(),
     }
-    write_atomically(lambda temporary: torch.save(state, temporary), path)
+    content = io.BytesIO()  # torch.save to a full disk raises an error of its own, which hides the cause
+    torch.save(state, content)
+    write_bytes(content.getvalue(), path)
 
 
 def _resume(

@@ -9,27 +9,33 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, TextIO
 
-from morse.files import DamagedFile
+from morse.files import DamagedFile, UnwritableFile
+from morse.registry import UnknownName
 from morse.runtime.orphans import follow
 
-EXPECTED = (DamagedFile, ValueError, KeyError, FloatingPointError)
-"""Errors of input: their message is enough. Others keep their traceback."""
+EXPECTED = (DamagedFile, UnwritableFile, ValueError, UnknownName, FloatingPointError)
+"""Errors of input and of disks: their message is enough. Others keep their traceback."""
 
 
 class _Both:
-    """A text stream that writes to two: to the terminal, for progress bars, and to the log."""
+    """A text stream that writes to two: to the terminal, for progress bars, and to the log.
 
-    def __init__(self, *streams: TextIO):
-        self.streams = streams
+    A log that cannot be written, such as on a full disk, does not stop the job.
+    """
+
+    def __init__(self, terminal: TextIO, log: TextIO):
+        self.terminal, self.log = terminal, log
 
     def write(self, text: str) -> int:
-        for stream in self.streams:
-            stream.write(text)
+        self.terminal.write(text)
+        with suppress(OSError):
+            self.log.write(text)
         return len(text)
 
     def flush(self) -> None:
-        for stream in self.streams:
-            stream.flush()
+        self.terminal.flush()
+        with suppress(OSError):
+            self.log.flush()
 
 
 @contextmanager
@@ -48,20 +54,26 @@ def job(snakemake: Any, networks: bool = False) -> Iterator[None]:
         from morse.runtime.light_import import import_unet
 
         import_unet()
-    with open(snakemake.log[0], "w", buffering=1) as log:  # by lines, as os._exit below flushes nothing
-        terminal = sys.stderr
-        sys.stderr = _Both(terminal, log)
-        follow(partial(_end_orphan, snakemake.rule))
-        try:
-            yield
-        except EXPECTED as error:
-            line = f"error in {snakemake.rule}: {error}"
-            print(line, file=log)
-            terminal.write(f"\n{line}\n")
-            terminal.flush()
-            os._exit(1)  # after sys.exit Snakemake would print a traceback of its own
-        finally:
-            sys.stderr = terminal
+    terminal, log = sys.stderr, _opened(snakemake.log[0])
+    sys.stderr = _Both(terminal, log)
+    follow(partial(_end_orphan, snakemake.rule))
+    try:
+        yield
+    except EXPECTED as error:
+        print(f"\nerror in {snakemake.rule}: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        os._exit(1)  # after sys.exit Snakemake would print a traceback of its own
+    finally:
+        sys.stderr = terminal
+        with suppress(OSError):
+            log.close()
+
+
+def _opened(log: str) -> TextIO:
+    """The log, written by lines, as os._exit flushes nothing; nowhere if it cannot be written."""
+    try:
+        return open(log, "w", buffering=1, encoding="utf-8", errors="backslashreplace")
+    except OSError:
+        return open(os.devnull, "w", encoding="utf-8")
 
 
 def _end_orphan(rule: str) -> None:

@@ -88,7 +88,7 @@ def fashion_classifier(settings: Mapping[str, Any], device: torch.device | str =
             raise ValueError(f"fashion-classifier reads images of {network.IMAGE_SHAPE}, not {tuple(images.shape[1:])}")
         return network.features(images.float() / 127.5 - 1.0)
 
-    identity = f"fashion-classifier/{weights['sha256']}/{UINT8_RULE}"
+    identity = f"fashion-classifier/{weights['sha256'].lower()}/{UINT8_RULE}"
     return Extractor("fashion-classifier", network.DIM, identity, embed, device)
 
 

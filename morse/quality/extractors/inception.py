@@ -110,7 +110,7 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
 def _weights(name: str, settings: Mapping[str, Any]) -> tuple[Path, str]:
     """The extractor's file, and its SHA-256, once it is checked."""
     expected = settings.get("sha256", INCEPTION[name].sha256)
-    return require_published(INCEPTION[name], expected), expected
+    return require_published(INCEPTION[name], expected), expected.lower()
 
 
 def _extractor(name: str, weights: str, embed: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:

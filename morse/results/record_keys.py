@@ -1,0 +1,22 @@
+"""What each kind of record must hold for the tables: key -> type, for morse.files.read_json."""
+
+from __future__ import annotations
+
+from morse.experiments.axes import AXES
+from morse.files import NUMBER
+
+OF_RUN = {f"run.{axis}": int if axis in ("budget", "seed") else str for axis in AXES} | {
+    **dict.fromkeys(("scale", "plan", "provenance.device", "provenance.code"), str),
+    "images": int,
+    **dict.fromkeys(("costs", "provenance.execution"), dict),
+    **dict.fromkeys(("seconds", "quality.value", "quality.standard_error"), NUMBER),
+    **dict.fromkeys(("quality.label", "quality.extractor_name", "quality.extractor", "quality.reference"), str),
+    "quality.without_groups": list,
+}
+OF_METRICS = dict.fromkeys(("extractor_name", "label", "extractor", "reference"), str) | {"metrics": dict}
+OF_LATENCY = dict.fromkeys(("model", "scale", "memory_format", "provenance.device"), str) | {
+    **dict.fromkeys(("costs", "flops", "parameters"), dict),
+    "measurements": list,
+}
+OF_EXPLAINED = {"model": str, "overall": NUMBER, "s_edges": list, "gap_edges": list, "explained": list}
+OF_TRAINING = {"seconds": NUMBER, "provenance.device": str}
