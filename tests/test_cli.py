@@ -1,5 +1,6 @@
 """The command `morse` as a user types it."""
 
+import os
 import subprocess
 import sys
 
@@ -110,3 +111,25 @@ def test_shell_completion_knows_models_and_samplers():
     for words, count, expected in cases:
         found = morse(_MORSE_COMPLETE="complete_bash", COMP_WORDS=f"morse {words}", COMP_CWORD=str(count))
         assert found.stdout.split() == [expected], found.stderr
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown", "command"),
+    [("ascii", "utf-8", ["--help"]), ("ascii", "utf-8", ["list"]), ("ascii", "utf-8", ["info", MODEL]),
+     ("ascii", "utf-8", ["info", "é"]), ("latin-1", "latin-1", ["list"]), ("latin-1", "latin-1", ["info", "é"])],
+)  # fmt: skip
+def test_every_terminal_can_show_it(encoding, shown, command):
+    """Under a locale without UTF-8. One of Latin-1 is not on every machine, so its streams are.
+
+    typer takes a terminal of ASCII for one of UTF-8.
+    """
+    code = (
+        "import sys\nfrom dataclasses import replace\nfrom morse.cli import main\nfrom morse.methods import METHODS\n"
+    )
+    code += "METHODS['morse'] = replace(METHODS['morse'], caption='Fr\\xe9chet \\u2265')\nmain()"
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, env=os.environ | locale)
+    output = (done.stdout + done.stderr).decode(shown)
+    assert "Traceback" not in output and done.returncode == (2 if "é" in command else 0)
+    if command == ["list"]:
+        assert {"ascii": "Fréchet ≥", "latin-1": r"Fréchet \u2265"}[encoding] in output

@@ -20,8 +20,8 @@ from morse.results.tables import TABLES, make_tables, write_tables
 
 HOSTILE = [
     "NA", "null", "none", "None", "nan", "NaN", "N/A", "<NA>", "", "123", "-1", "1e5", "12e4567", "007", "0x1A",
-    "1_000", "True", "inf", "2020-01-01", " a ", "a,b", 'a"b', "'a", "a\nb", "#a", "=1+1", "Fréchet", "\ufeffa", "\u2028",
-    "$a$b",
+    "1_000", "True", "inf", "2020-01-01", " a ", "a,b", 'a"b', "'a", "a\nb", "#a", "=1+1", "Fréchet", "\ufeffa",
+    "\u2028", "$a$b",
 ]  # fmt: skip
 
 
