@@ -19,11 +19,11 @@ def morse(*arguments, **environment):
     """The command, run by this environment's Python."""
     code = "import sys; sys.argv[0] = 'morse'; from morse.cli import main; main()"
     command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment or None, timeout=300)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", env=environment or None, timeout=300)
 
 
 def test_the_package_installs_the_command():
-    found = subprocess.run([sys.prefix + "/bin/morse", "--help"], capture_output=True, text=True)
+    found = subprocess.run([sys.prefix + "/bin/morse", "--help"], capture_output=True, encoding="utf-8")
     assert found.returncode == 0 and all(name in found.stdout for name in ("list", "info", "sample"))
 
 
@@ -50,7 +50,9 @@ def test_it_answers_without_loading_torch(arguments):
     code += (
         "try:\n    main()\nexcept SystemExit:\n    pass\nprint({'torch', 'pandas', 'matplotlib'} & set(sys.modules))"
     )
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.endswith("set()\n")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8").stdout.endswith(
+        "set()\n"
+    )
 
 
 def test_info_tells_sizes_and_n():

@@ -39,7 +39,7 @@ def zoo(tmp_path_factory):
     dot = train_dot(CARD, folder / "dash.safetensors", images, folder / "dot.safetensors")
     trained = load_dash(CARD, folder / "dash.safetensors")
     prepare_dot(CARD, trained, folder / "prepared.safetensors", folder / "dot.safetensors", dot["sha256"])
-    (folder / "records.json").write_text(json.dumps({"dash": dash, "dot": dot}))
+    (folder / "records.json").write_text(json.dumps({"dash": dash, "dot": dot}), encoding="utf-8")
     return folder
 
 
@@ -67,7 +67,7 @@ def damaged(message, call, *arguments):
 
 
 def test_trainings_say_what_they_did(zoo):
-    for name, record in json.loads((zoo / "records.json").read_text()).items():
+    for name, record in json.loads((zoo / "records.json").read_text(encoding="utf-8")).items():
         assert record["sha256"] == sha256(zoo / f"{name}.safetensors")
         assert record["steps"] == 6 and record["loss"] > 0 and record["seconds"] > 0
         assert record["recipe"]["train"]["seed"] == 0 and record["precision"] == "float32"
@@ -383,7 +383,7 @@ def test_an_unknown_family_or_schedule_is_named():
 
 
 def test_loading_for_sampling_imports_no_peft(zoo, tmp_path):
-    (tmp_path / "card.json").write_text(json.dumps(CARD))
+    (tmp_path / "card.json").write_text(json.dumps(CARD), encoding="utf-8")
     code = f"""
 import json, sys
 from morse.runtime import light_import
@@ -396,5 +396,7 @@ dash = morse.dash.loading.load_dash(card, {str(zoo / "dash.safetensors")!r})
 morse.dot.loading.load_dot(card, dash, {str(zoo / "prepared.safetensors")!r})
 assert not heavy & set(sys.modules), heavy & set(sys.modules)
 """
-    found = subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, text=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[1], capture_output=True, encoding="utf-8"
+    )
     assert found.returncode == 0, found.stderr

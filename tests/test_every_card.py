@@ -44,7 +44,7 @@ def test_there_are_cards_of_every_kind():
 @every_card
 def test_it_is_valid_and_begins_with_a_line_that_says_what_it_is(kind, name):
     read_card(kind, name)
-    first = (ROOT / "config" / f"{kind}s" / f"{name}.yaml").read_text().splitlines()[0]
+    first = (ROOT / "config" / f"{kind}s" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[0]
     assert re.fullmatch(r"# \S.{10,}", first)
 
 
@@ -62,7 +62,7 @@ def test_its_files_are_here_with_a_hash_each(kind, name):
 @every_model
 def test_a_model_s_card_is_short(name):
     """What its family and its recipe say, a card does not repeat."""
-    lines = (ROOT / "config" / "models" / f"{name}.yaml").read_text().splitlines()
+    lines = (ROOT / "config" / "models" / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
     assert len([line for line in lines if line.strip() and not line.lstrip().startswith("#")]) <= 12
 
 

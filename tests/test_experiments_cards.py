@@ -89,7 +89,7 @@ def config(tmp_path, monkeypatch):
     for path, content in FILES.items():
         file = tmp_path / "config" / f"{path}.yaml"
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(yaml.safe_dump(content, sort_keys=False))
+        file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     (tmp_path / "workflow").symlink_to(module.ROOT / "workflow")
     monkeypatch.setattr(module, "ROOT", tmp_path)
     return tmp_path / "config"
@@ -98,7 +98,7 @@ def config(tmp_path, monkeypatch):
 def change(config, path, **changes):
     """Changes a file of the configuration; None takes an entry out."""
     content = {key: value for key, value in (FILES[path] | changes).items() if value is not None}
-    (config / f"{path}.yaml").write_text(yaml.safe_dump(content))
+    (config / f"{path}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
 
 
 def test_a_card_has_what_its_family_and_recipe_say(config):
@@ -283,13 +283,13 @@ def test_other_cards_are_held_against_their_schema(config, path, changes, messag
     ],
 )
 def test_a_file_that_is_no_card_is_one_line(config, text, message):
-    (config / "models" / "twin.yaml").write_text(text)
+    (config / "models" / "twin.yaml").write_text(text, encoding="utf-8")
     one_line(lambda: read_card("model", "twin"), message)
 
 
 def test_names_are_those_of_the_files(config):
     assert names("model") == ["plain", "twin"]
-    (config / "models" / "notes.md").write_text("no card")
+    (config / "models" / "notes.md").write_text("no card", encoding="utf-8")
     change(config, "models/plain")
     assert names("model") == ["plain", "twin"]
 

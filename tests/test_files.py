@@ -48,8 +48,8 @@ def test_a_missing_or_altered_file_is_one_line_that_names_the_remedy(tmp_path):
 
 def test_a_file_is_written_with_its_folders(tmp_path):
     path = tmp_path / "new" / "folder" / "a.txt"
-    write_atomically(lambda temporary: temporary.write_text("whole"), path)
-    assert path.read_text() == "whole"
+    write_atomically(lambda temporary: temporary.write_text("whole", encoding="utf-8"), path)
+    assert path.read_text(encoding="utf-8") == "whole"
     assert [p.name for p in path.parent.iterdir()] == ["a.txt"]
 
 
@@ -57,17 +57,17 @@ def test_a_failed_write_leaves_what_was_there(tmp_path):
     path = tmp_path / "a.txt"
 
     def half(temporary):
-        temporary.write_text("half")
+        temporary.write_text("half", encoding="utf-8")
         assert temporary.parent == path.parent  # else the rename would be a copy
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         write_atomically(half, path)
     assert list(tmp_path.iterdir()) == []
-    path.write_text("old")
+    path.write_text("old", encoding="utf-8")
     with pytest.raises(KeyboardInterrupt):
         write_atomically(half, path)
-    assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
+    assert path.read_text(encoding="utf-8") == "old" and list(tmp_path.iterdir()) == [path]
 
 
 def test_a_hash_in_capitals_is_the_same_hash(tmp_path):

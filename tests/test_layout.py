@@ -64,7 +64,7 @@ MODULES = {module_of(path): path for path in LIBRARY}
 
 def imported(path):
     """The modules of morse that a file imports, also inside functions and for types alone."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -102,11 +102,11 @@ def test_the_order_names_what_there_is():
 )
 def test_the_torch_free_wall(module):
     code = f"import sys, morse.{module}; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "False"
 
 
-RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+RULES = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
 SCRIPTS = [path for path in sorted((ROOT / "workflow" / "scripts").glob("*.py")) if path.stem != "adapter"]
 
 
@@ -116,7 +116,7 @@ def test_a_table_s_module_bears_its_name():
     by_metric = {"summary_by_metric": "speedup_by_metric", "call_costs": "latency"}
     for table in (*TABLES, "claims"):
         path = ROOT / "morse" / "results" / f"{by_metric.get(table, table)}.py"
-        assert path.is_file() and f"{table}.csv" in path.read_text().splitlines()[0], (
+        assert path.is_file() and f"{table}.csv" in path.read_text(encoding="utf-8").splitlines()[0], (
             f"{path} does not begin with {table}.csv"
         )
 
@@ -156,7 +156,7 @@ def test_a_test_file_names_the_module_it_tests(path):
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_unpacks_calls_once_and_writes(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 20
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.ClassDef)]
     assert not functions, f"{path.name} defines {functions[0].name}: it belongs into morse/"
@@ -164,14 +164,14 @@ def test_a_script_unpacks_calls_once_and_writes(path):
 
 @pytest.mark.parametrize("name", ["common", "inputs"])
 def test_common_rules_are_short_and_take_no_card(name):
-    text = (ROOT / "workflow" / "rules" / f"{name}.smk").read_text()
+    text = (ROOT / "workflow" / "rules" / f"{name}.smk").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 100
     assert not re.search(r"^def \w+\([^)]*\bcard", text, flags=re.M)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_files_and_functions_have_sensible_sizes(module):
-    text = MODULES[module].read_text()
+    text = MODULES[module].read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 250
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.FunctionDef):
@@ -185,7 +185,9 @@ def test_names_of_methods_and_extractors_come_from_registries(module):
     from morse.methods import METHODS
 
     constants = [
-        node.value for node in ast.walk(ast.parse(MODULES[module].read_text())) if isinstance(node, ast.Constant)
+        node.value
+        for node in ast.walk(ast.parse(MODULES[module].read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant)
     ]
     hashsalt = {"report.style": {"morse"}}.get(module, set())  # which only keeps SVG files the same
     assert not {*METHODS} & {text for text in constants if isinstance(text, str)} - hashsalt
@@ -203,24 +205,24 @@ def test_rules_name_no_method_metric_or_extractor():
     "path", [path for path in LIBRARY if path.name == "__init__.py"], ids=lambda path: path.parent.name
 )
 def test_a_folder_s_init_has_a_docstring_and_at_most_a_registry(path):
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     assert ast.get_docstring(tree) or path.parent == ROOT / "morse"
-    assert len(tree.body) <= 1 or any(word in path.read_text() for word in ("Registry(", "METHODS")), (
+    assert len(tree.body) <= 1 or any(word in path.read_text(encoding="utf-8") for word in ("Registry(", "METHODS")), (
         f"{path} has more than a registry"
     )
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_public_things_have_a_docstring(module):
-    tree = ast.parse(MODULES[module].read_text())
-    assert not MODULES[module].read_text() or ast.get_docstring(tree), "the module has none"
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    assert not MODULES[module].read_text(encoding="utf-8") or ast.get_docstring(tree), "the module has none"
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
             assert ast.get_docstring(node), f"{node.name} has none"
 
 
-TEXT_FILES = [*LIBRARY, *sorted((ROOT / "workflow" / "scripts").glob("*.py"))]
-"""Python that works under any locale."""
+RUN = [*LIBRARY, *sorted((ROOT / "workflow" / "scripts").glob("*.py"))]
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 
 def without_encoding(path):
@@ -236,7 +238,7 @@ def without_encoding(path):
             yield node.lineno
 
 
-@pytest.mark.parametrize("path", TEXT_FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*RUN, *TESTS], ids=lambda path: path.stem)
 def test_text_is_read_and_written_in_a_stated_encoding(path):
     assert list(without_encoding(path)) == []
 
@@ -249,6 +251,6 @@ def test_what_states_no_encoding_is_found(tmp_path):
 
 
 def test_tables_are_read_and_written_in_one_place():
-    places = [*TEXT_FILES, *(ROOT / "notebooks").glob("*.ipynb"), *ROOT.glob("*.md"), *ROOT.glob("*/*.md")]
+    places = [*RUN, *(ROOT / "notebooks").glob("*.ipynb"), *ROOT.glob("*.md"), *ROOT.glob("*/*.md")]
     found = {path.name for path in places if re.search(r"read_csv|to_csv", path.read_text(encoding="utf-8"))}
     assert found == {"columns.py"}, "use read_table and write_table of morse.results.columns"

@@ -11,7 +11,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).parents[1]
 CONDA_NAMES = {"pytorch": "torch"}
 
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
 
 def ranges(requirements):
@@ -24,7 +24,7 @@ def project_ranges():
 
 
 def test_conda_environment_has_the_projects_ranges():
-    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     entries = environment["dependencies"]
     conda = ranges(entry for entry in entries if isinstance(entry, str))
     from_pip = ranges(entry for group in entries if isinstance(group, dict) for entry in group["pip"])
@@ -36,7 +36,7 @@ def test_conda_environment_has_the_projects_ranges():
 
 def test_lock_pins_a_release_in_each_range():
     pins = {}
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
+    for line in (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines():
         (pin,) = Requirement(line).specifier
         assert line == f"{Requirement(line).name}=={pin.version}", (
             f"not a plain pin: {line}"

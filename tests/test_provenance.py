@@ -26,8 +26,8 @@ def library(tmp_path, monkeypatch):
     """A small library in the place of this one."""
     root = tmp_path / "repository" / "morse"
     (root / "inner").mkdir(parents=True)
-    (root / "a.py").write_text("x = 1\n")
-    (root / "inner" / "b.py").write_text("y = 2\n")
+    (root / "a.py").write_text("x = 1\n", encoding="utf-8")
+    (root / "inner" / "b.py").write_text("y = 2\n", encoding="utf-8")
     monkeypatch.setattr(module, "ROOT", root)
     for name in ("AUTHOR", "COMMITTER"):
         monkeypatch.setenv(f"GIT_{name}_NAME", "nobody")
@@ -38,7 +38,7 @@ def library(tmp_path, monkeypatch):
 
 def git(root, *arguments):
     return subprocess.run(
-        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True
+        ["git", "-C", str(root), *arguments], check=True, capture_output=True, encoding="utf-8"
     ).stdout.strip()
 
 
@@ -87,9 +87,9 @@ def test_processor_flags_are_those_that_linux_names(monkeypatch):
 def test_code_hash_changes_with_content_name_and_place_of_a_source_file(library):
     seen = {code_hash()}
     assert code_hash() in seen and len(code_hash()) == 12 and int(code_hash(), 16)
-    (library / "notes.txt").write_text("not code")
+    (library / "notes.txt").write_text("not code", encoding="utf-8")
     assert code_hash() in seen
-    (library / "a.py").write_text("x = 2\n")
+    (library / "a.py").write_text("x = 2\n", encoding="utf-8")
     seen.add(code_hash())
     (library / "a.py").rename(library / "c.py")
     seen.add(code_hash())
@@ -165,12 +165,12 @@ def test_commit_and_changes_are_told(library):
     commit = committed(library.parent, ".")
     clean = provenance()
     assert (clean["commit"], clean["dirty"]) == (commit, False)
-    (library / "results.txt").write_text("untracked files are products")
+    (library / "results.txt").write_text("untracked files are products", encoding="utf-8")
     assert told() == (commit, False)
     (library / "new.py").touch()
     assert told() == (commit, True), "a new module of the library is no product"
     (library / "new.py").unlink()
-    (library / "a.py").write_text("x = 3\n")
+    (library / "a.py").write_text("x = 3\n", encoding="utf-8")
     assert told() == (commit, True) and provenance()["code"] != clean["code"]
 
 

@@ -144,7 +144,7 @@ def array(path):
         (halved, "damaged .*; delete it and make it again"),
         (altered, "damaged .*; delete it and make it again"),
         (lambda path: path.write_bytes(b""), "damaged .*; delete it and make it again"),
-        (lambda path: path.write_text("no archive"), "damaged .*; delete it and make it again"),
+        (lambda path: path.write_text("no archive", encoding="utf-8"), "damaged .*; delete it and make it again"),
         (array, "damaged .*; delete it and make it again"),
         (lambda path: np.savez(path, mu=np.ones(3), sigma=np.eye(3)), "damaged .*; delete it and make it again"),
         (lambda path: path.unlink(), "missing; restore it"),

@@ -59,7 +59,9 @@ def test_six_lines_make_images(tmp_path):
     lines = [line for line in example.splitlines() if line.strip()]
     assert len(lines) == 6
     code = example + "\nimport numpy\nnumpy.save('images.npy', images)\n"
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300
+    )
     assert done.returncode == 0, done.stderr
     images = np.load(tmp_path / "images.npy")
     assert images.shape == (16, 1, 32, 32) and images.dtype == np.uint8

@@ -241,5 +241,5 @@ def test_every_table_with_a_text_is_written_in_three_formats(tmp_path):
 
 def test_tables_do_not_load_torch():
     code = "import sys, morse.report.text_tables; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "False"

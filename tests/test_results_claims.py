@@ -305,7 +305,7 @@ def without_key_of_check(number, key):
 )
 def test_a_damaged_file_is_one_line_that_names_the_key(tmp_path, text, said):
     path = tmp_path / "claims.yaml"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     with pytest.raises(ValueError) as error:
         read_claims(path, SCHEMA)
     message = str(error.value)
@@ -321,5 +321,5 @@ def test_bytes_that_are_no_text_are_one_line(tmp_path):
 
 def test_claims_do_not_load_torch():
     code = "import sys, morse.results.claims; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "False"

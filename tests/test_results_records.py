@@ -191,7 +191,7 @@ def test_a_record_reads_back_as_it_was_written(tmp_path):
 )
 def test_a_record_that_is_damaged_or_of_another_version_is_one_line(tmp_path, content, said):
     runs, metrics = saved(tmp_path)
-    runs[1].write_text(content)
+    runs[1].write_text(content, encoding="utf-8")
     with pytest.raises(DamagedFile) as error:
         read_records(runs, metrics)
     message = str(error.value)
@@ -217,7 +217,7 @@ def test_the_map_of_what_dot_explains_reads_back_with_its_blanks(tmp_path):
     cells = np.array([[0.5, np.nan], [-3.0, 1.0]])
     content = explained_record("twin", cells, 0.25, [0, 500, 1000], np.array([1.0, 10.0, 50.0]))
     write_json(content, tmp_path / "twin.json")
-    assert "NaN" not in (tmp_path / "twin.json").read_text()  # which is no JSON
+    assert "NaN" not in (tmp_path / "twin.json").read_text(encoding="utf-8")  # which is no JSON
     result = read_explained(tmp_path / "twin.json")
     np.testing.assert_array_equal(result["explained"], cells)
     assert (result["model"], result["overall"]) == ("twin", 0.25)

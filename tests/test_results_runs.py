@@ -159,5 +159,5 @@ def test_calls_of_all_kinds_are_averaged_over_the_seeds():
 
 def test_no_heavy_imports():
     code = f"import sys, {', '.join(LIGHT)}; print({HEAVY} & {{*sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "set()"

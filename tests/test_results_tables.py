@@ -167,7 +167,7 @@ def test_latencies_read_back_in_order_and_a_damaged_file_is_one_line(tmp_path):
     for path in paths:
         write_json(latency(model=path.stem), path)
     assert [record["model"] for record in read_latencies(paths)] == ["b", "a"]
-    paths[0].write_text("{")
+    paths[0].write_text("{", encoding="utf-8")
     with pytest.raises(DamagedFile, match=r"b\.json is damaged") as error:
         read_latencies(paths)
     assert "\n" not in str(error.value)

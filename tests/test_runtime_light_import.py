@@ -19,7 +19,7 @@ def hidden(monkeypatch):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    (tmp_path / "optional_one.py").write_text("value = 3\n")
+    (tmp_path / "optional_one.py").write_text("value = 3\n", encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     yield "optional_one"
     sys.modules.pop("optional_one", None)
@@ -48,7 +48,7 @@ def test_an_error_inside_restores_it(hidden, package):
 
 
 def run(code):
-    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, capture_output=True, encoding="utf-8", check=True)
     return done.stdout.split()
 
 

@@ -228,7 +228,7 @@ def test_the_best_execution_is_that_of_the_files(zoo, tmp_path, monkeypatch):
     asked, (card, dot) = [], zoo
     files = [tmp_path / "dash.json", tmp_path / "dot.json"]
     for file, name in zip(files, ("compiled", "eager"), strict=True):
-        file.write_text(f'{{"execution": "{name}"}}')
+        file.write_text(f'{{"execution": "{name}"}}', encoding="utf-8")
 
     def measured(dash, dot, methods, executions, *_):
         asked.append(executions)

@@ -119,7 +119,7 @@ def saved_choice(dash, sampler, folder):
     """The fine run and the choice of a budget of 8 LSD as files; the choice is returned."""
     save_fine_run(dash, sampler(140), 4, folder / "fine.npz")
     save_choice(dash, perfect(dash), sampler, 8, 5.0, AUTO, PAPER, folder / "fine.npz", folder / "plan.json")
-    return json.loads((folder / "plan.json").read_text())
+    return json.loads((folder / "plan.json").read_text(encoding="utf-8"))
 
 
 def test_a_choice_is_written_with_all_that_was_tried(dash, tmp_path):

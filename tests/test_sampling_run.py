@@ -116,7 +116,7 @@ def test_plans_are_the_method_s_own():
 
 
 def test_a_plan_that_was_searched_for_is_read(tmp_path):
-    (tmp_path / "plan.json").write_text(json.dumps({"plan": "D..D.", "ratio": 5.0}))
+    (tmp_path / "plan.json").write_text(json.dumps({"plan": "D..D.", "ratio": 5.0}), encoding="utf-8")
     assert plan_of("morse", 3, 4.0, {"policy": "auto"}, tmp_path / "plan.json") == with_ratio("D..D.", 4.0)
 
 
@@ -204,7 +204,7 @@ def test_a_shard_is_what_the_library_s_door_gives(zoo):
 
 def test_a_run_follows_the_plan_that_was_chosen(zoo, tmp_path):
     card, dot = zoo
-    (tmp_path / "plan.json").write_text(json.dumps({"plan": "D.DD"}))
+    (tmp_path / "plan.json").write_text(json.dumps({"plan": "D.DD"}), encoding="utf-8")
     searched = {"policy": "auto"}
     shard = run_shard(RUN, 0, card, DDIM_CARD, searched, 2, 1, 2, "cpu", EAGER, dot, tmp_path / "plan.json")
     assert shard.letters == "D.DD"

@@ -64,7 +64,9 @@ CHANGES = {
 def extended(tmp_path_factory):
     """A copy of what git tracks, with the four new things and a run of them."""
     copy = tmp_path_factory.mktemp("extended") / "morse"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tracked = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, encoding="utf-8", check=True
+    ).stdout
     for name in filter(None, tracked.split("\0")):
         if (ROOT / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -72,19 +74,21 @@ def extended(tmp_path_factory):
 
     def change(name, old, new):
         path = copy / name
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
         assert text.count(old) == 1, f"{name} has {old!r} {text.count(old)} times"
-        path.write_text(text.replace(old, new))
+        path.write_text(text.replace(old, new), encoding="utf-8")
 
-    with open(copy / "morse/samplers/ddim.py", "a") as file:
+    with open(copy / "morse/samplers/ddim.py", "a", encoding="utf-8") as file:
         file.write(SAMPLER)
     change(
         "morse/samplers/__init__.py",
         '        "ddim": ',
         '        "halved": "morse.samplers.ddim:Halved",\n        "ddim": ',
     )
-    (copy / "config/samplers/halved.yaml").write_text("# A new sampler.\nkind: halved\noptions: {}\ntime: discrete\n")
-    (copy / "morse/quality/extractors/tiles.py").write_text(EXTRACTOR)
+    (copy / "config/samplers/halved.yaml").write_text(
+        "# A new sampler.\nkind: halved\noptions: {}\ntime: discrete\n", encoding="utf-8"
+    )
+    (copy / "morse/quality/extractors/tiles.py").write_text(EXTRACTOR, encoding="utf-8")
     registry = "morse/quality/extractors/__init__.py"
     change(
         registry,
@@ -92,19 +96,19 @@ def extended(tmp_path_factory):
         '        "tiles": "morse.quality.extractors.tiles:tiles",\n        "inception": ',
     )
     (copy / "config/extractors/tiles.yaml").write_text(
-        "# Tiles.\nkind: tiles\ncaption: Fréchet distance (tiles)\ndimension: 16\n"
+        "# Tiles.\nkind: tiles\ncaption: Fréchet distance (tiles)\ndimension: 16\n", encoding="utf-8"
     )
     change("morse/quality/metrics.py", '}\n"""Name in the configuration -> the metric."""\n', METRIC)
-    card = yaml.safe_load((copy / "config/models/cifar10-ddpm-mini.yaml").read_text())
+    card = yaml.safe_load((copy / "config/models/cifar10-ddpm-mini.yaml").read_text(encoding="utf-8"))
     card["dot"] = {"training": {"chain": {"chains": 2, "points": 4, "steps": 3}, "train": {"steps": 2}}}
     (copy / "config/models/fresh.yaml").write_text(
-        "# A new model, whose Dot is trained in the run.\n" + yaml.safe_dump(card)
+        "# A new model, whose Dot is trained in the run.\n" + yaml.safe_dump(card), encoding="utf-8"
     )
-    (copy / "changes.yaml").write_text(yaml.safe_dump(CHANGES))
+    (copy / "changes.yaml").write_text(yaml.safe_dump(CHANGES), encoding="utf-8")
     run = ["all", "--configfile", "config/config.yaml", "config/smoke.yaml", "changes.yaml"]
     environment = os.environ | {"PYTHONPATH": str(copy)}
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *run]
-    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, cwd=copy, env=environment, capture_output=True, encoding="utf-8", timeout=900)
     assert done.returncode == 0, done.stderr[-3000:]
     return copy
 
@@ -126,5 +130,5 @@ def test_the_tables_have_all_four(extended):
 
 @pytest.mark.slow
 def test_the_new_model_s_training_says_what_it_used(extended):
-    training = json.loads((extended / "results/smoke/dot/fresh.json").read_text())
+    training = json.loads((extended / "results/smoke/dot/fresh.json").read_text(encoding="utf-8"))
     assert training["steps"] == 2 and training["precision"] in ("float32", "bfloat16")

@@ -79,7 +79,7 @@ def planned(folder, *arguments, configs=SMOKE):
 
 def config_file(folder, **changes):
     path = folder / "changes.yaml"
-    path.write_text(yaml.safe_dump(changes))
+    path.write_text(yaml.safe_dump(changes), encoding="utf-8")
     return [*SMOKE, path]
 
 
@@ -118,13 +118,13 @@ def test_smoke_run_makes_every_product(finished):
     assert all(
         calls[model, "D"] == 1.0 and calls[model, "."] == pytest.approx(1.0 / ratios[model]) for model in ratios.index
     )
-    assert "speedup" in (results / "notebooks" / "curves.ipynb").read_text()
+    assert "speedup" in (results / "notebooks" / "curves.ipynb").read_text(encoding="utf-8")
     assert len(pd.read_csv(results / "tables" / "speedup_by_metric.csv")) >= 6
     assert runs["kid"].notna().all() and runs["coverage"].between(0, 1).all()
-    assert "not run" in (results / "tables" / "claims.md").read_text()
-    assert r"\toprule" in (results / "tables" / "speedup.tex").read_text()
+    assert "not run" in (results / "tables" / "claims.md").read_text(encoding="utf-8")
+    assert r"\toprule" in (results / "tables" / "speedup.tex").read_text(encoding="utf-8")
     for name in ("cifar10-ddpm-mini/dash", "cifar10-ddpm-mini/dot", "extractor/fashion-classifier"):
-        training = json.loads((results / "zoo" / f"{name}.json").read_text())
+        training = json.loads((results / "zoo" / f"{name}.json").read_text(encoding="utf-8"))
         assert training["steps"] == 2 and training["provenance"]["code"]
         assert training["precision"] in ("float32", "bfloat16")
 
@@ -146,8 +146,11 @@ def test_temporary_samples_are_gone_and_nothing_is_planned_again(finished):
 
 @pytest.mark.slow
 def test_a_budget_more_plans_only_its_own_runs(finished):
-    experiment = yaml.safe_load(SMOKE[1].read_text())["experiments"][0]
-    more = [experiment | {"budgets": [3, 6, 9]}, *yaml.safe_load(SMOKE[1].read_text())["experiments"][1:]]
+    experiment = yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][0]
+    more = [
+        experiment | {"budgets": [3, 6, 9]},
+        *yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][1:],
+    ]
     jobs = planned(finished, "all", configs=config_file(finished, experiments=more))
     assert (jobs["sample"], jobs["shard_features"], jobs["record"]) == (4, 4, 2)
     assert "train_dot" not in jobs and "measure_latency" not in jobs
@@ -159,12 +162,14 @@ RECORD = "records/model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method
 @pytest.mark.slow
 def test_policy_auto_runs_the_plan_it_chose(finished):
     results = finished / "results" / "smoke"
-    plan = json.loads((results / "plans/method=morse/model=cifar10-ddpm-mini/sampler=ddim/budget=6.json").read_text())
+    plan = json.loads(
+        (results / "plans/method=morse/model=cifar10-ddpm-mini/sampler=ddim/budget=6.json").read_text(encoding="utf-8")
+    )
     calls = [(row["plan"].count("D"), row["plan"].count(".")) for row in plan["candidates"]]
     assert calls == [(6, 0), (5, 5), (5, 5), (3, 15), (3, 15)]
     assert plan["plan"] == min(plan["candidates"], key=lambda row: row["error"])["plan"]
     assert plan["seconds"] > 0 and plan["fine_run_seconds"] > 0
-    assert json.loads((results / RECORD).read_text())["plan"] == plan["plan"]
+    assert json.loads((results / RECORD).read_text(encoding="utf-8"))["plan"] == plan["plan"]
 
 
 @pytest.mark.slow
@@ -182,7 +187,7 @@ def test_other_policies_need_no_plan(finished, tmp_path, morse, calls):
     )
     made = snakemake(tmp_path, f"results/smoke/{RECORD}", configs=configs)
     assert made.returncode == 0, made.stderr[-3000:]
-    assert Counter(json.loads((tmp_path / "results/smoke" / RECORD).read_text())["plan"]) == calls
+    assert Counter(json.loads((tmp_path / "results/smoke" / RECORD).read_text(encoding="utf-8"))["plan"]) == calls
     assert not (tmp_path / "results/smoke/plans").exists()
 
 
@@ -257,7 +262,7 @@ def kill_after(running, jobs, delay, alone):
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_same_images(finished, tmp_path):
     """Half of the kills are of the run alone, whose job must end by itself."""
-    configs = config_file(tmp_path, experiments=yaml.safe_load(SMOKE[1].read_text())["experiments"][:1])
+    configs = config_file(tmp_path, experiments=yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][:1])
     results, rng = tmp_path / "results" / "smoke", random.Random(8)
     total = planned(tmp_path, "all", configs=configs)["total"]
     ended = 0
@@ -277,7 +282,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_images(finished, tmp_
     paths = [path.relative_to(results) for path in sorted((results / "records").rglob("*.json"))]
     assert len(paths) == 4
     for path in paths:
-        once, again = (json.loads((root / path).read_text()) for root in (finished / "results" / "smoke", results))
+        once, again = (json.loads((root / path).read_text(encoding="utf-8")) for root in (finished / "results" / "smoke", results))
         assert {key: once[key] for key in once if key not in VARIES} == {
             key: again[key] for key in again if key not in VARIES
         }
@@ -297,7 +302,9 @@ def test_shipped_statistics_of_another_extractor_are_made_again(tmp_path):
     assert made.returncode == 0, made.stderr[-3000:]
     found = Statistics.load(tmp_path / f"results/smoke/statistics/reference/{REFERENCE}.npz")
     assert sha256(weights) in found.extractor and found.count == 10_000
-    assert "is of another extractor or data" in (tmp_path / f"results/smoke/logs/reference/{REFERENCE}.log").read_text()
+    assert "is of another extractor or data" in (tmp_path / f"results/smoke/logs/reference/{REFERENCE}.log").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_each_extractor_of_a_task_has_features_and_metrics_of_its_own(tmp_path):
@@ -329,7 +336,9 @@ def test_with_the_best_execution_each_network_runs_as_its_own_measurement_says(t
     assert made.returncode == 0, made.stderr[-3000:]
     chosen = {}
     for network in ("dash", "dot"):
-        found = json.loads((tmp_path / f"results/smoke/execution/cifar10-ddpm-mini/{network}.json").read_text())
+        found = json.loads(
+            (tmp_path / f"results/smoke/execution/cifar10-ddpm-mini/{network}.json").read_text(encoding="utf-8")
+        )
         assert found["execution"] == min(found["seconds"], key=found["seconds"].get) and len(found["seconds"]) >= 2
         assert (found["model"], found["network"], found["batch_size"]) == ("cifar10-ddpm-mini", network, 6)
         chosen[network] = found["execution"]
@@ -438,7 +447,7 @@ def test_a_faulty_configuration_stops_with_one_line(tmp_path, changes, message):
     ("axis", "name", "near"), [("models", "cifar-ddpm-mini", "cifar10-ddpm-mini"), ("samplers", "dim", "ddim")]
 )
 def test_an_unknown_name_stops_with_the_nearest_one(tmp_path, axis, name, near):
-    experiment = yaml.safe_load(SMOKE[1].read_text())["experiments"][0] | {axis: [name]}
+    experiment = yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][0] | {axis: [name]}
     made = snakemake(tmp_path, "-n", configs=config_file(tmp_path, experiments=[experiment]))
     assert_stops_with(made, f"unknown {axis[:-1]} {name!r}; did you mean {near!r}?")
 
@@ -446,7 +455,7 @@ def test_an_unknown_name_stops_with_the_nearest_one(tmp_path, axis, name, near):
 @pytest.mark.slow
 def test_a_damaged_or_outdated_shard_stops_with_one_line_and_the_way_out(tmp_path):
     """Between, a run goes on with other cores, which needs no way out."""
-    experiment = yaml.safe_load(SMOKE[1].read_text())["experiments"][0] | {"methods": ["baseline"], "budgets": [3]}
+    experiment = yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][0] | {"methods": ["baseline"], "budgets": [3]}
     configs = config_file(tmp_path, experiments=[experiment])
     run = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=baseline/budget=3/seed=0"
     shard, record = f"results/smoke/samples/{run}/shard=0.npz", f"results/smoke/records/{run}.json"
@@ -470,7 +479,7 @@ def test_a_damaged_or_outdated_shard_stops_with_one_line_and_the_way_out(tmp_pat
     np.savez(tmp_path / shard, **arrays)
     made = snakemake(tmp_path, "--notemp", record, configs=configs)
     assert made.returncode == 0, made.stderr[-3000:]
-    assert json.loads((tmp_path / record).read_text())["provenance"]["device"].endswith(", 1 and 2 cores")
+    assert json.loads((tmp_path / record).read_text(encoding="utf-8"))["provenance"]["device"].endswith(", 1 and 2 cores")
 
     np.savez(tmp_path / shard, **arrays | {"provenance": json.dumps(by | {"code": "older"})})
     made = snakemake(tmp_path, "--notemp", record, configs=configs)
@@ -478,7 +487,7 @@ def test_a_damaged_or_outdated_shard_stops_with_one_line_and_the_way_out(tmp_pat
     subprocess.run(remedy, shell=True, check=True, cwd=tmp_path)
     made = snakemake(tmp_path, "--notemp", record, configs=configs)
     assert made.returncode == 0, made.stderr[-3000:]
-    assert json.loads((tmp_path / record).read_text())["provenance"]["code"] == by["code"]
+    assert json.loads((tmp_path / record).read_text(encoding="utf-8"))["provenance"]["code"] == by["code"]
 
 
 @pytest.mark.slow
