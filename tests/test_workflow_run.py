@@ -282,7 +282,9 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_images(finished, tmp_
     paths = [path.relative_to(results) for path in sorted((results / "records").rglob("*.json"))]
     assert len(paths) == 4
     for path in paths:
-        once, again = (json.loads((root / path).read_text(encoding="utf-8")) for root in (finished / "results" / "smoke", results))
+        once, again = (
+            json.loads((root / path).read_text(encoding="utf-8")) for root in (finished / "results" / "smoke", results)
+        )
         assert {key: once[key] for key in once if key not in VARIES} == {
             key: again[key] for key in again if key not in VARIES
         }
@@ -455,7 +457,10 @@ def test_an_unknown_name_stops_with_the_nearest_one(tmp_path, axis, name, near):
 @pytest.mark.slow
 def test_a_damaged_or_outdated_shard_stops_with_one_line_and_the_way_out(tmp_path):
     """Between, a run goes on with other cores, which needs no way out."""
-    experiment = yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][0] | {"methods": ["baseline"], "budgets": [3]}
+    experiment = yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][0] | {
+        "methods": ["baseline"],
+        "budgets": [3],
+    }
     configs = config_file(tmp_path, experiments=[experiment])
     run = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=baseline/budget=3/seed=0"
     shard, record = f"results/smoke/samples/{run}/shard=0.npz", f"results/smoke/records/{run}.json"
@@ -479,7 +484,9 @@ def test_a_damaged_or_outdated_shard_stops_with_one_line_and_the_way_out(tmp_pat
     np.savez(tmp_path / shard, **arrays)
     made = snakemake(tmp_path, "--notemp", record, configs=configs)
     assert made.returncode == 0, made.stderr[-3000:]
-    assert json.loads((tmp_path / record).read_text(encoding="utf-8"))["provenance"]["device"].endswith(", 1 and 2 cores")
+    assert json.loads((tmp_path / record).read_text(encoding="utf-8"))["provenance"]["device"].endswith(
+        ", 1 and 2 cores"
+    )
 
     np.savez(tmp_path / shard, **arrays | {"provenance": json.dumps(by | {"code": "older"})})
     made = snakemake(tmp_path, "--notemp", record, configs=configs)
