@@ -314,7 +314,7 @@ def test_weights_of_another_network_are_named(copied):
         less = {key: value for key, value in state.items() if key != name}
         for other in (less, state | {"a": torch.zeros(1)}, state | {name: torch.zeros(3, 3)}):
             save_file(other, path, metadata)
-            damaged(f"weights {path} belong to another network: (a|{name}) and 0 more do not fit; check the card", use)
+            damaged(f"weights {path} belong to another network: (a|{name}) does not fit; check the card", use)
         save_file(state, path, metadata)
 
 

@@ -21,7 +21,7 @@ def data(tmp_path_factory):
     path, rng = tmp_path_factory.mktemp("data") / "shapes.npz", np.random.default_rng(0)
     splits = {"train": 5, "test": 12}
     write_dataset(
-        path, {name: (rng.integers(0, 256, (n, 28, 28), np.uint8), np.zeros(n)) for name, n in splits.items()}
+        path, {name: (rng.integers(0, 256, (n, 28, 28), np.uint8), np.zeros(n, int)) for name, n in splits.items()}
     )
     return {"file": str(path), "sha256": sha256(path), "size": 32}
 
