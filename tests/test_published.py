@@ -1,10 +1,11 @@
 """Published weights are fetched whole and checked, or not at all, and their absence is one line."""
 
+import resource
 from hashlib import sha256
 
 import pytest
 
-from morse.files import DamagedFile
+from morse.files import DamagedFile, UnwritableFile
 from morse.published import INCEPTION, Published, directory, fetch, require_present, require_published
 
 CONTENT = b"weights" * 1000
@@ -62,3 +63,22 @@ def test_absent_weights_are_one_line_with_file_folder_and_remedy(tmp_path, monke
 def test_the_name_of_pytorch_fids_file_holds_the_start_of_its_hash():
     weights = INCEPTION["inception-legacy-pytorch"]
     assert weights.file.endswith(f"-{weights.sha256[:8]}.pth")
+
+
+def test_a_full_disk_is_not_taken_for_a_fault_of_the_address(published, tmp_path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
+    try:
+        with pytest.raises(UnwritableFile, match="w.pt cannot be written .File too large.; free space on that disk"):
+            fetch(published, tmp_path / "store" / "w.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not list((tmp_path / "store").iterdir())
+
+
+def test_a_hash_in_capitals_is_the_same_and_one_cut_short_says_so(published, tmp_path, monkeypatch):
+    monkeypatch.setenv("MORSE_WEIGHTS", str(tmp_path))
+    fetch(published, directory() / published.file)
+    assert require_published(published, published.sha256.upper()) == tmp_path / published.file
+    with pytest.raises(ValueError, match="has 12 digits, not 64; give what `sha256sum` prints"):
+        require_published(published, published.sha256[:12])
