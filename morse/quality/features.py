@@ -5,7 +5,8 @@ Some metrics need the features themselves, not only their sums.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import numpy as np
 from morse.data.parts import first_gap
 from morse.files import open_npz, write_npz
 from morse.formats import require_number, require_text
+from morse.quality.statistics import Statistics
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,38 @@ class Features:
 def read_features(paths: Iterable[Path | str]) -> Features:
     """The features of all images of some files, in order.
 
-    Raises DamagedFile as :meth:`Features.load` does, and ValueError as :func:`joined` does.
+    Raises:
+        DamagedFile: as :meth:`Features.load`.
+        ValueError: as :func:`joined`; one line with the command that helps, if files are of unlike
+            extractors.
     """
-    return joined([Features.load(path) for path in paths])
+    parts = {Path(path): Features.load(path) for path in paths}
+    _require_one_extractor({path: part.extractor for path, part in parts.items()})
+    return joined(list(parts.values()))
+
+
+def read_with_reference(paths: Iterable[Path | str], reference: Path | str) -> tuple[Features, Statistics]:
+    """The features of all images of some files, and the statistics of the reference.
+
+    Raises as :func:`read_features` does, also if the reference is of another extractor.
+    """
+    features, statistics = read_features(paths := list(paths)), Statistics.load(reference)
+    extractors = dict.fromkeys(map(Path, paths), features.extractor) | {Path(reference): statistics.extractor}
+    _require_one_extractor(extractors)
+    return features, statistics
+
+
+def _require_one_extractor(extractors: Mapping[Path, str]) -> None:
+    """Of files by unlike extractors, those that are not like the newest are to be made anew.
+
+    Snakemake does so where a card has changed, but not where the library has.
+    """
+    newest = max(extractors, key=lambda path: path.stat().st_mtime_ns)
+    if odd := [path for path, extractor in extractors.items() if extractor != extractors[newest]]:
+        raise ValueError(
+            f"{odd[0]} is by the extractor {extractors[odd[0]]}, and {newest}, which is newer, by "
+            f"{extractors[newest]}; to make anew: {shlex.join(['rm', *map(str, odd)])}, then run again"
+        )
 
 
 def joined(parts: Sequence[Features]) -> Features:
