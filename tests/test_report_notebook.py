@@ -11,7 +11,7 @@ from morse.report.notebook import KERNEL, execute
 
 CELL = """import os, sys
 import matplotlib
-print(sys.executable, matplotlib.get_backend().lower(), os.environ["IPYTHONDIR"], parameter)"""
+print(sys.executable, matplotlib.get_backend().lower(), os.environ["IPYTHONDIR"], ascii(parameter))"""
 
 
 @pytest.fixture
@@ -43,8 +43,15 @@ def test_foreign_kernels_settings_and_homes_do_not_count(notebook, tmp_path, mon
     outputs = nbformat.read(tmp_path / "out.ipynb", 4).cells[-1].outputs
     (text,) = [output.text for output in outputs if output.get("name") == "stdout"]
     interpreter, backend, ipython, parameter = text.split()
-    assert (interpreter, parameter) == (sys.executable, "given")
+    assert (interpreter, parameter) == (sys.executable, "'given'")
     assert "inline" in backend and not ipython.startswith(str(tmp_path))
+
+
+def test_letters_that_the_locale_lacks_are_kept(notebook, tmp_path):
+    """As Python reads them from a path under LC_ALL=C."""
+    path = "réf.csv".encode().decode("ascii", "surrogateescape")
+    execute(notebook, tmp_path / "out.ipynb", {"parameter": path})
+    assert 'parameter = "réf.csv"' in nbformat.read(tmp_path / "out.ipynb", 4).cells[0].source
 
 
 def test_an_error_of_a_cell_is_one_line_and_leaves_no_file(notebook, tmp_path):

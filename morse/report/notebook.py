@@ -42,7 +42,8 @@ def execute(notebook: Path | str, output: Path | str, parameters: Mapping[str, A
             raise ValueError(
                 f"notebook {notebook}: cell {error.exec_count} ended with {error.ename}: {error.evalue}"
             ) from error
-    write_text(nbformat.writes(executed), output)
+    # Under a locale of ASCII other letters of a path are surrogates, which no file can hold.
+    write_text(nbformat.writes(executed).encode("utf-8", "surrogateescape").decode("utf-8", "replace"), output)
 
 
 @contextmanager
