@@ -19,8 +19,6 @@ from morse.samplers import make_sampler
 from morse.schedules.noise import DiscreteSchedule, NoiseSchedule
 from morse.schedules.presets import make_schedule
 
-COLOURS = (1, 3)
-"""Channels of images that extractors and figures can show: grey, or red, green and blue."""
 NORM_GROUPS = 32
 """Groups of the normalisations where a card does not say (:func:`morse.dash.unet.make_unet`)."""
 
@@ -109,8 +107,6 @@ def check_task(task: Card, cards: Cards, shape: tuple[int, int, int]) -> None:
     Args:
         shape: (C, H, W) of the images.
     """
-    if shape[0] not in COLOURS:
-        raise ValueError(f"images have 1 or 3 channels, not {shape[0]}")
     require_known("extractor in reference: statistics", task["reference"].get("statistics") or {}, cards["extractor"])
     for name in task["extractors"]:
         if (reads := cards["extractor"][name].get("shape", list(shape))) != list(shape):

@@ -12,7 +12,7 @@ def files(folder, *contents):
     """The default and files of these contents."""
     paths = [folder / f"{index}.yaml" for index in range(len(contents))]
     for path, content in zip(paths, contents, strict=True):
-        path.write_text(content)
+        path.write_text(content, encoding="utf-8")
     return [DEFAULT, *paths]
 
 

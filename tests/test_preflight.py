@@ -171,8 +171,8 @@ def task(name, size=16, **reference):
 
 
 HERE = {"file": __file__, "sha256": "0" * 64}
-GREY, COLOURED, LARGE, ODD, TWO = "grey.npz", "coloured.npz", "large.npz", "odd.npz", "two.npz"
-FILES = {GREY: (1, 16), COLOURED: (3, 16), LARGE: (1, 32), ODD: (1, 15), TWO: (2, 16)}
+GREY, COLOURED, LARGE, ODD = "grey.npz", "coloured.npz", "large.npz", "odd.npz"
+FILES = {GREY: (1, 16), COLOURED: (3, 16), LARGE: (1, 32), ODD: (1, 15)}
 """Data set file -> channels and size."""
 CARDS = {
     "model": {
@@ -328,13 +328,6 @@ def test_cards_that_do_not_fit_are_one_line(cards, message):
     with pytest.raises(ValueError) as error:
         preflight(DEFAULT, cards, [run()])
     assert message in str(error.value) and "\n" not in str(error.value)
-
-
-def test_images_of_two_channels_are_refused():
-    cards = changed("task", "shapes", data={"file": TWO})
-    cards["model"]["twin"]["unet"]["channels"] = 2
-    with pytest.raises(ValueError, match="task 'shapes': images have 1 or 3 channels, not 2"):
-        preflight(DEFAULT, cards, [run(method="baseline")])
 
 
 def test_a_shipped_dot_without_a_file_is_refused():

@@ -128,7 +128,7 @@ def test_where_git_does_not_answer_nothing_is_told_as_clean(library, monkeypatch
     assert told() == (None, None)
     monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
     (library.parent / ".git" / "index").rename(tmp_path / "index")
-    (library.parent / ".git" / "index").write_text("damaged")
+    (library.parent / ".git" / "index").write_text("damaged", encoding="utf-8")
     assert told() == (None, None)
     monkeypatch.setenv("PATH", "")
     assert told() == (None, None), "without git"
@@ -139,14 +139,14 @@ def test_a_git_that_does_not_tell_the_changes_leaves_them_unknown(library, monke
     commit = committed(library.parent, ".")
     (tmp_path / "bin").mkdir()
     real, stand_in = shutil.which("git"), tmp_path / "bin" / "git"
-    stand_in.write_text(f'#!/bin/sh\ncase "$*" in *status*) exit 1;; esac\nexec "{real}" "$@"\n')
+    stand_in.write_text(f'#!/bin/sh\ncase "$*" in *status*) exit 1;; esac\nexec "{real}" "$@"\n', encoding="utf-8")
     stand_in.chmod(0o755)
     monkeypatch.setenv("PATH", str(stand_in.parent), prepend=os.pathsep)
     assert told() == (commit, None)
 
 
 def test_the_commit_of_a_repository_around_the_library_is_not_its_own(library):
-    (library.parent / "thesis.tex").write_text("of something else")
+    (library.parent / "thesis.tex").write_text("of something else", encoding="utf-8")
     committed(library.parent, "thesis.tex")
     assert told() == (None, None)
 

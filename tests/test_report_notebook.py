@@ -29,10 +29,10 @@ def test_foreign_kernels_settings_and_homes_do_not_count(notebook, tmp_path, mon
     for name in ("python3", KERNEL):
         (folder := tmp_path / "foreign" / "kernels" / name).mkdir(parents=True)
         spec = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Foreign", "language": "python"}
-        (folder / "kernel.json").write_text(json.dumps(spec))
+        (folder / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
     (startup := tmp_path / "ipython" / "profile_default" / "startup").mkdir(parents=True)
-    (startup / "fails.py").write_text("import os; os._exit(3)")
-    (tmp_path / "home").write_text("a file")
+    (startup / "fails.py").write_text("import os; os._exit(3)", encoding="utf-8")
+    (tmp_path / "home").write_text("a file", encoding="utf-8")
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "foreign"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

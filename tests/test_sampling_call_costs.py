@@ -9,7 +9,9 @@ from networks import tiny_zoo
 from morse.dash.base import Dash
 from morse.dot.loading import own_parameters
 from morse.methods import METHODS, MORSE, Method
+from morse.provenance import provenance
 from morse.runtime import latency
+from morse.runtime.execution import save_execution
 from morse.runtime.latency import WARM_UP, Clock
 from morse.samplers.ddim import ddim_step
 from morse.sampling import call_costs
@@ -228,7 +230,7 @@ def test_the_best_execution_is_that_of_the_files(zoo, tmp_path, monkeypatch):
     asked, (card, dot) = [], zoo
     files = [tmp_path / "dash.json", tmp_path / "dot.json"]
     for file, name in zip(files, ("compiled", "eager"), strict=True):
-        file.write_text(f'{{"execution": "{name}"}}', encoding="utf-8")
+        save_execution("twin", "dash", {"execution": name}, provenance(), file)
 
     def measured(dash, dot, methods, executions, *_):
         asked.append(executions)

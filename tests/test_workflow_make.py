@@ -98,7 +98,7 @@ def test_a_locked_folder_is_told_with_the_way_out(clone, tmp_path):
     (tmp_path / "locked/.snakemake/locks/0.input.lock").touch()
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
-    (venv / "bin/python").write_text('#!/bin/sh\necho ran: "$@"\nexit 1\n')
+    (venv / "bin/python").write_text('#!/bin/sh\necho ran: "$@"\nexit 1\n', encoding="utf-8")
     (venv / "bin/python").chmod(0o755)
     (venv / "installed").touch()
     os.utime(venv / "installed", (2**32, 2**32))  # newer than the copies
@@ -114,7 +114,7 @@ def test_snakemake_under_a_python_that_a_shell_would_split_says_so(tmp_path):
     (tmp_path / "a b").symlink_to(sys.prefix)
     python = tmp_path / "a b" / "bin" / Path(sys.executable).name
     command = [python, "-m", "snakemake", "-n", "-s", ROOT / "Snakefile", "-d", tmp_path / "work"]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
+    made = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
     output = made.stdout + made.stderr
     assert made.returncode != 0 and "Traceback" not in output
     (line,) = [line for line in output.splitlines() if "has letters that a shell reads in its own way: ' '" in line]

@@ -515,7 +515,7 @@ def test_a_run_under_latin_letters_makes_what_one_under_utf_8_does(finished, tmp
     spoken = os.environ | {"LC_ALL": name, "PYTHONUTF8": "0"}
     code = "import locale; print(locale.getpreferredencoding(False).lower())"
     encoding = subprocess.run(
-        [sys.executable, "-c", code], env=spoken, capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], env=spoken, capture_output=True, encoding="ascii", check=True
     ).stdout
     if "8859" not in encoding:
         pytest.skip(f"the system has no locale {name}: its encoding is {encoding.strip()}")
