@@ -23,6 +23,15 @@ def read_state(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     with _readable(path):
         state = load_file(path)
+    return require_state(state, like, path)
+
+
+def require_state(state: dict[str, Tensor], like: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
+    """The tensors themselves, if they have the names and shapes of ``like``.
+
+    Raises:
+        DamagedFile: one line with the first name that does not fit, and how many do not.
+    """
     shapes = {name: tuple(value.shape) for name, value in like.items()}
     if wrong := sorted(
         name for name in {*state, *shapes} if name not in state or shapes.get(name) != tuple(state[name].shape)

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from morse.experiments.cards import names, read_card, summary
+from morse.experiments.cards import names, read_card, resource, summary
 from morse.files import DamagedFile
 from morse.methods import BASELINE, METHODS, MORSE, method_named
 from morse.registry import UnknownName, require_known
@@ -121,6 +121,25 @@ def sample(
         rows[name] = sample(networks["dash"], dot, sampler, name, budget, images, seed, batch_size)
     write(rows, f"{model}, {sampler}, {budget} LSD")
     typer.echo(f"{out}: {images} images by {' and by '.join(rows)}")
+
+
+@app.command()
+def convert(
+    model: Model,
+    source: Annotated[Path, typer.Argument(help="The file that its authors published, or a diffusers folder.")],
+    out: Annotated[Path | None, typer.Option(help="A .safetensors file; left out: where the card says.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Where it is not the family's own.")] = None,
+) -> None:
+    """Converts published weights of a model's Dash."""
+    card = read_card("model", model)
+    output = out or resource(card["dash"]["file"])
+    from morse.runtime.light_import import import_unet
+
+    import_unet()
+    from morse.dash.converters import convert_file
+
+    digest = convert_file(card, source, output, layout)
+    typer.echo(f"{output}: sha256 {digest}, for `dash: sha256` of the card")
 
 
 def main() -> None:

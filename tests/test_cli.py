@@ -6,9 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 
-from morse.experiments.cards import names
+from morse.experiments.cards import names, read_card, resource
+from morse.files import sha256
 from morse.methods import METHODS
 
 MODEL = "cifar10-ddpm-mini"
@@ -106,6 +109,21 @@ def test_sample_writes_arrays_a_grid_and_a_folder_of_the_same_images(tmp_path):
                 assert np.array_equal(np.asarray(picture), image[0])
     assert (tmp_path / "grid.png").stat().st_size > 5_000
     assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_convert_writes_weights_and_prints_their_hash(tmp_path):
+    """From a folder as diffusers lays it out, with the names that it had before 2023."""
+    shipped = load_file(resource(read_card("model", MODEL)["dash"]["file"]))
+    old = {name.replace("to_q", "query").replace("to_out.0", "proj_attn"): value for name, value in shipped.items()}
+    save_file(old, tmp_path / "diffusion_pytorch_model.safetensors")
+    done = morse("convert", MODEL, tmp_path, "--out", tmp_path / "made.safetensors")
+    assert done.returncode == 0, done.stderr
+    assert sha256(tmp_path / "made.safetensors") in done.stdout
+    made = load_file(tmp_path / "made.safetensors")
+    assert set(made) == set(shipped) and all(torch.equal(made[name], shipped[name]) for name in made)
+    wrong = morse("convert", "cifar10-vp-mini", tmp_path, "--out", tmp_path / "other.safetensors")
+    assert wrong.returncode == 1 and wrong.stderr.count("\n") == 1 and "belong to another network" in wrong.stderr
+    assert not (tmp_path / "other.safetensors").exists()
 
 
 def test_shell_completion_knows_models_and_samplers():
