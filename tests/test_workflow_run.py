@@ -55,7 +55,7 @@ def snakemake(folder, *arguments, configs=SMOKE, **environment):
         text=True,
         encoding="utf-8",
         errors="replace",
-        timeout=900,
+        timeout=1800,
         check=False,
     )
 
