@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 LOCK = "MORSE_RUN_LOCK"
 """The environment variable that names the file to jobs."""
@@ -23,12 +24,12 @@ def hold() -> None:
     """Locks a new file until this process ends, and names it to the processes that it starts."""
     try:
         descriptor, path = tempfile.mkstemp(prefix="morse-run-")
+        atexit.register(Path(path).unlink, missing_ok=True)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError:  # no folder for it, or one without locks: runs do without
         os.environ.pop(LOCK, None)
         return
     os.environ[LOCK] = path
-    atexit.register(Path(path).unlink, missing_ok=True)
 
 
 def follow(end: Callable[[], None]) -> None:
@@ -43,7 +44,7 @@ def follow(end: Callable[[], None]) -> None:
     threading.Thread(target=_wait, args=(lock, end), name="follow", daemon=True).start()
 
 
-def _wait(lock, end: Callable[[], None]) -> None:
+def _wait(lock: IO[bytes], end: Callable[[], None]) -> None:
     with lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
         Path(lock.name).unlink(missing_ok=True)
