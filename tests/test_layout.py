@@ -250,6 +250,21 @@ def test_what_states_no_encoding_is_found(tmp_path):
     assert list(without_encoding(tmp_path / "a.py")) == [1, 2, 3, 4, 5]
 
 
+def test_what_snakemake_reads_itself_is_ascii():
+    """It reads these in the locale's encoding, for its report."""
+    patterns = (
+        "Snakefile",
+        "config/*.yaml",
+        "profiles/*/*",
+        "workflow/rules/*",
+        "workflow/scripts/*",
+        "workflow/report/*",
+    )
+    paths = [path for pattern in patterns for path in ROOT.glob(pattern) if path.is_file() and path.suffix != ".pyc"]
+    assert len(paths) > 30
+    assert [path.name for path in paths if not path.read_bytes().isascii()] == []
+
+
 def test_tables_are_read_and_written_in_one_place():
     places = [*RUN, *(ROOT / "notebooks").glob("*.ipynb"), *ROOT.glob("*.md"), *ROOT.glob("*/*.md")]
     found = {path.name for path in places if re.search(r"read_csv|to_csv", path.read_text(encoding="utf-8"))}
