@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from morse.formats import require_json, storable
+from morse.formats import lacking, require_json, storable
 
 
 class DamagedFile(RuntimeError):
@@ -208,6 +208,7 @@ def write_json(content: Any, path: Path | str) -> None:
     write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", path)
 
 
+REMEDY = "delete it and run again"
 NUMBER = (int, float)
 """The types of a number in JSON, for :func:`read_json`."""
 
@@ -221,19 +222,18 @@ def read_json(path: Path | str, needs: Mapping[str, type | tuple[type, ...]] | N
     Raises:
         DamagedFile: one line, for a file that is missing, cannot be read, or lacks such a value.
     """
-    remedy = "delete it and run again"
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DamagedFile(f"{path} is missing; run again, which makes it") from error
     except (OSError, ValueError, RecursionError) as error:  # of UTF-8 and JSON are ValueErrors
-        raise DamagedFile(f"{path} is damaged ({error}); {remedy}") from error
-    for key, kind in (needs or {}).items():
-        found = content
-        for part in key.split("."):
-            if not isinstance(found, dict) or part not in found:
-                raise DamagedFile(f"{path} is damaged (it has no {key}); {remedy}")
-            found = found[part]
-        if not isinstance(found, kind):
-            raise DamagedFile(f"{path} is damaged ({key} is of type {type(found).__name__}); {remedy}")
+        raise DamagedFile(f"{path} is damaged ({error}); {REMEDY}") from error
+    return require_keys(content, needs or {}, path)
+
+
+def require_keys(content: Any, needs: Mapping[str, type | tuple[type, ...]], path: Path | str) -> Any:
+    """The content of a JSON file itself, if it has what :func:`read_json` ``needs``. Raises
+    DamagedFile, one line, otherwise."""
+    if fault := lacking(content, needs):
+        raise DamagedFile(f"{path} is damaged ({fault}); {REMEDY}")
     return content

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from morse.dash import FAMILIES
-from morse.data.contents import shapes_of
+from morse.data.archive import shapes_of
 from morse.dot.chain_settings import ChainSettings
 from morse.experiments.axes import Run
 from morse.experiments.cards import Card, Cards, resource
@@ -80,8 +80,8 @@ def check_training(where: str, training: Card, model: Card, cards: Cards) -> Non
     check_images(cards["task"][training["data"]]["data"], training["split"], unet["channels"], unet["sample_size"])
 
 
-def check_images(data: Card, split: str, channels: int, size: int) -> int:
-    """How many images a split has.
+def check_images(data: Card, split: str, channels: int, size: int) -> None:
+    """Whether a network takes the images of a split.
 
     Args:
         data: of a task's card; its file is there.
@@ -93,12 +93,11 @@ def check_images(data: Card, split: str, channels: int, size: int) -> int:
     shapes = shapes_of(resource(data["file"]))
     if split not in shapes:
         raise ValueError(f"{unknown('split of ' + data['file'], split, shapes)} (it has: {', '.join(sorted(shapes))})")
-    n, has, height, width = shapes[split]
+    _, has, height, width = shapes[split]
     if has != channels:
         raise ValueError(f"{data['file']} has images of {has} channels, the network takes {channels}")
     if height != width or height > size or (size - height) % 2:
         raise ValueError(f"{data['file']} has images of {height} x {width}, which cannot be centred in {size} x {size}")
-    return n
 
 
 def check_task(task: Card, cards: Cards, shape: tuple[int, int, int]) -> None:
@@ -154,11 +153,12 @@ def _of(kind: str, name: str) -> Iterator[None]:
 
 def check_models(cards: Cards, runs: Iterable[Run]) -> None:
     """Models that the runs use must be possible; no data are read. Raises ValueError, one line."""
+    with_dot = _with_dot(runs)
     for name in sorted({run["model"] for run in runs}):
         model = cards["model"][name]
         with _of("model", name):
             check_dash(model)
-            if name in _with_dot(runs):
+            if name in with_dot:
                 check_dot(model, trained=model["dot"]["source"] == "train")
 
 

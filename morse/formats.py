@@ -6,6 +6,7 @@ Without these checks it would be written as something else, and nobody would say
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,23 @@ def require_json(content: Any, name: str) -> None:
     elif not (content is None or isinstance(content, str | int | float)):
         remedy = "a list" if isinstance(content, tuple | np.ndarray) else "text, a number of Python's or a list"
         raise ValueError(f"{name}: JSON holds no {type(content).__name__}; give {remedy}")
+
+
+def lacking(content: Any, needs: Mapping[str, type | tuple[type, ...]]) -> str:
+    """What JSON content lacks, in words; empty if nothing.
+
+    Args:
+        needs: key, with a point before each inner key -> the type that its value must have.
+    """
+    for key, kind in needs.items():
+        found = content
+        for part in key.split("."):
+            if not isinstance(found, dict) or part not in found:
+                return f"it has no {key}"
+            found = found[part]
+        if not isinstance(found, kind):
+            return f"{key} is of type {type(found).__name__}"
+    return ""
 
 
 def require_images(images: Any, name: str) -> None:

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from morse.data.contents import shapes_of
+from morse.data.archive import shapes_of
 from morse.experiments.axes import Run
 from morse.experiments.cards import Cards, method_view, resource, searches
 from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, time_of

@@ -7,6 +7,7 @@ example, a job of statistics does not import diffusers because a Dash family is 
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
@@ -22,6 +23,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """The question whether the nearest known name was meant; empty if none is near."""
     near = difflib.get_close_matches(name, sorted(known), n=1)
     return f"did you mean {near[0]!r}?" if near else ""
+
+
+def remove_and_run(purpose: str, *paths: object) -> str:
+    """The remedy for files that do not go with the others: the command that deletes them.
+
+    >>> remove_and_run("to measure again", "a b.json")
+    "to measure again: rm 'a b.json', then run again"
+    """
+    return f"{purpose}: {shlex.join(['rm', *map(str, paths)])}, then run again"
 
 
 def require_known(kind: str, names: Iterable[str], known: Iterable[str]) -> None:

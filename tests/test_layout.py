@@ -45,7 +45,7 @@ ORDER = [
 
 TORCH_FREE = (
     "registry", "options", "provenance", "formats", "files", "published", "fit", "preflight", "experiments.*",
-    "schedules.[!l]*", "samplers.*", "data.archive", "data.contents", "data.parts", "dot.chain_settings", "dash",
+    "schedules.[!l]*", "samplers.*", "data.archive", "data.parts", "dot.chain_settings", "dash",
     "methods", "methods.plans", "sampling.shards", "runtime.light_import",
     "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from morse.dash.base import Dash
-from morse.dash.unet import SCALE_SHIFT, UNet2DModel, as_dash, make_unet, set_heads
+from morse.dash.unet import RESAMPLED, SCALE_SHIFT, UNet2DModel, as_dash, make_unet, set_heads
 from morse.schedules.noise import NoiseSchedule
 
 HEAD_CHANNELS = 64
@@ -20,8 +20,7 @@ HEAD_CHANNELS = 64
 
 def build_unet(settings: Mapping[str, Any]) -> UNet2DModel:
     """The network with random weights. ``settings`` as for :func:`morse.dash.unet.make_unet`."""
-    resampled = {"downsample_type": "resnet", "upsample_type": "resnet"}
-    network = make_unet(settings, "ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D", **SCALE_SHIFT, **resampled)
+    network = make_unet(settings, "ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D", **SCALE_SHIFT, **RESAMPLED)
     set_heads(network, lambda channels: max(1, channels // HEAD_CHANNELS))
     return network
 

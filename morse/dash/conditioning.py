@@ -39,6 +39,12 @@ def classes_of(seed: int, indices: Iterable[int], classes: int, device: Any = "c
     return torch.tensor(drawn, device=device)
 
 
+def picked(labels: np.ndarray | None, index: Tensor, device: Any = "cpu") -> Tensor | None:
+    """The condition of a batch of a data set, (B,): the labels of :func:`labels_for` at the images'
+    places."""
+    return None if labels is None else torch.from_numpy(labels[index.numpy()]).to(device)
+
+
 def labels_for(labels: np.ndarray | None, classes: int) -> np.ndarray | None:
     """The labels of a data set as conditions of a network; None if it takes no classes.
 

@@ -19,7 +19,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from morse.dash.base import Dash
-from morse.dash.unet import UNet2DModel, as_dash, make_unet
+from morse.dash.unet import RESAMPLED, UNet2DModel, as_dash, make_unet
 from morse.schedules.noise import NoiseSchedule
 
 
@@ -33,9 +33,8 @@ class NoAttention(nn.Module):
 def build_unet(settings: Mapping[str, Any]) -> UNet2DModel:
     """The network with random weights. ``settings`` as for :func:`morse.dash.unet.make_unet`."""
     scale = math.sqrt(2.0)
-    resampled = {"downsample_type": "resnet", "upsample_type": "resnet"}
     network = make_unet(
-        settings, "ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D", mid_block_scale_factor=scale, **resampled
+        settings, "ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D", mid_block_scale_factor=scale, **RESAMPLED
     )
     for module in network.modules():
         if isinstance(module, ResnetBlock2D):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morse.dash.conditioning import labels_for
+from morse.dash.conditioning import labels_for, picked
 from morse.dash.loading import build_dash
 from morse.data.batches import draw_batch
 from morse.experiments.cards import Card
@@ -58,7 +58,7 @@ def dash_loss(
         x_0, index = draw_batch(images, batch_size, rng, flip)
         t = draw_times(schedule, batch_size, rng)
         eps = torch.randn(x_0.shape, generator=rng)
-        cond = {} if labels is None else {"class_labels": torch.from_numpy(labels[index.numpy()]).to(device)}
+        cond = {} if labels is None else {"class_labels": picked(labels, index, device)}
         estimate = network(levels.noisy(x_0, eps, t).to(device), t.to(device), return_dict=False, **cond)[0]
         return functional.mse_loss(estimate.float(), eps.to(device))
 

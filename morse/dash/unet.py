@@ -31,6 +31,8 @@ SCALE_SHIFT = {
     "norm_eps": 1e-5,
 }
 """What OpenAI's families have instead."""
+RESAMPLED = {"downsample_type": "resnet", "upsample_type": "resnet"}
+"""Of families whose residual blocks halve and double the resolution themselves."""
 
 
 def make_unet(settings: Mapping[str, Any], down: str, up: str, **family: Any) -> UNet2DModel:

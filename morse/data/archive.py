@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from morse.experiments.cards import resource
 from morse.files import open_npz, sha256, write_npz
@@ -81,6 +82,25 @@ def _checked(images: Any, labels: Any, split: Any, name: str) -> np.ndarray:
     return labels.astype(np.uint8)
 
 
+def shapes_of(path: Path | str) -> dict[str, tuple[int, int, int, int]]:
+    """Split -> (n, C, H, W) of a data set file, without its images, so that a configuration is
+    checked in no time.
+
+    Raises:
+        DamagedFile: one line, for a missing or unreadable file.
+    """
+    found = {}
+    with open_npz(path, "data set", "restore or remake the file") as file:
+        for split in _splits(file):
+            n, *channels, width, height = (int(length) for length in file[f"{split}_shape"])  # stored by columns
+            found[split] = (n, channels[0] if channels else 1, height, width)
+    return found
+
+
+def _splits(file: NpzFile) -> list[str]:
+    return sorted(name.removesuffix("_shape") for name in file.files if name.endswith("_shape"))
+
+
 def identity(path: Path | str, digest: str, split: str, size: int) -> str:
     """A name for exactly these images: the data set's name and SHA-256, the split, the size and the
     preparation."""
@@ -97,7 +117,7 @@ def read_split(path: Path | str, split: str, size: int, expected_sha256: str | N
     """
     path = Path(path)
     with open_npz(path, f"split {split!r} of data set", "restore or remake the file", expected_sha256) as file:
-        splits = sorted(name.removesuffix("_shape") for name in file.files if name.endswith("_shape"))
+        splits = _splits(file)
         if not splits:
             raise ValueError("it has no splits")
         if split in splits:

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from morse.dash.base import Dash
-from morse.dash.conditioning import given, labels_for
+from morse.dash.conditioning import given, labels_for, picked
 from morse.data.batches import draw_batch
 from morse.dot.chain_settings import ChainSettings
 from morse.schedules.levels import NoiseLevels
@@ -110,7 +110,7 @@ class ChainSource:
         times = draw_chain_times(self.settings, self.dash.schedule, rng)
         noise = torch.randn(x_0.shape, generator=rng).to(self.device)
         x = self._levels.noisy(x_0.to(self.device), noise, times[0].to(self.device))
-        cond = None if self.labels is None else torch.from_numpy(self.labels[index.numpy()]).to(self.device)
+        cond = picked(self.labels, index, self.device)
         points: list[tuple[Tensor, Tensor, Tensor]] = []
         for t in times.to(self.device):
             if points:

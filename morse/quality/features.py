@@ -5,7 +5,6 @@ Some metrics need the features themselves, not only their sums.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from morse.data.parts import first_gap
 from morse.files import open_npz, write_npz
 from morse.formats import require_number, require_text
 from morse.quality.statistics import Statistics
+from morse.registry import remove_and_run
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def _require_one_extractor(extractors: Mapping[Path, str]) -> None:
     if odd := [path for path, extractor in extractors.items() if extractor != extractors[newest]]:
         raise ValueError(
             f"{odd[0]} is by the extractor {extractors[odd[0]]}, and {newest}, which is newer, by "
-            f"{extractors[newest]}; to make anew: {shlex.join(['rm', *map(str, odd)])}, then run again"
+            f"{extractors[newest]}; {remove_and_run('to make anew', *odd)}"
         )
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from morse.experiments.axes import AXES, path_pattern
-from morse.files import DamagedFile, read_json
+from morse.files import DamagedFile, read_json, require_keys
 from morse.quality.features import Features
 from morse.quality.metrics import FRECHET, Described, frechet_of
 from morse.quality.statistics import Statistics
@@ -135,7 +135,7 @@ def _of_this_version(path: Path | str) -> dict[str, Any]:
         raise DamagedFile(
             f"{path} is the record of another version of the library; delete the folder of results and run again"
         )
-    return read_json(path, OF_RUN)
+    return require_keys(record, OF_RUN, path)
 
 
 def _path_of(metrics: Path | str) -> str:

@@ -13,7 +13,6 @@ includes everything else. Quality is a distance to the data, so lower is better.
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -26,6 +25,7 @@ from morse.experiments.axes import AXES
 from morse.methods.plans import DASH, DOT
 from morse.provenance import code_version
 from morse.quality.metrics import COLUMNS as METRIC_COLUMNS
+from morse.registry import remove_and_run
 
 RUN = list(AXES)
 POINT = RUN[:-1]
@@ -209,8 +209,7 @@ def check_one_device(runs: pd.DataFrame, latencies: Iterable[Mapping[str, Any]],
         if others := sorted({*devices} - {measured}):
             return (
                 f"costs in LSD of {latency['model']} are of another device: {path} was measured on {measured}, and "
-                f"runs were sampled on {', '.join(others)}; to measure here: "
-                f"{shlex.join(['rm', str(path)])}, then run again"
+                f"runs were sampled on {', '.join(others)}; {remove_and_run('to measure here', path)}"
             )
     return ""
 

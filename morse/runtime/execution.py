@@ -8,7 +8,6 @@ baseline could look like a speedup.
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from morse.files import read_json, write_json
 from morse.provenance import without_cores
+from morse.registry import remove_and_run
 from morse.runtime.device import device_name
 
 Network = Callable[..., Tensor]
@@ -106,8 +106,8 @@ def executions_of(
     for network, path in zip(networks, measured, strict=True):
         record = read_json(path, {"execution": str, "provenance": dict})
         if (there := without_cores(record["provenance"]["device"])) != here:
-            again = f"to measure again: {shlex.join(['rm', str(path)])}, then run again"
-            raise ValueError(f"{path} was measured on another device, {there}, and this is {here}; {again}")
+            fault = f"{path} was measured on another device, {there}, and this is {here}"
+            raise ValueError(f"{fault}; {remove_and_run('to measure again', path)}")
         found[network] = record["execution"]
     return found
 

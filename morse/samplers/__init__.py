@@ -35,14 +35,10 @@ def make_sampler(settings: Mapping[str, Any], schedule: NoiseSchedule, calls: in
         ValueError: for an option that the kind does not have, or a value that it refuses.
         UnknownName: for an unknown kind.
     """
-    check_sampler(settings)
-    return SAMPLERS[settings["kind"]](schedule, calls, **settings["options"])
-
-
-def check_sampler(settings: Mapping[str, Any]) -> None:
-    """Checks what does not depend on schedule and calls. Raises as :func:`make_sampler` does."""
-    kind = settings["kind"]
-    check_options(f"option of sampler {kind}", settings["options"], SAMPLERS[kind], given=("schedule", "calls"))
+    name, options = settings["kind"], settings["options"]
+    kind = SAMPLERS[name]
+    check_options(f"option of sampler {name}", options, kind, given=("schedule", "calls"))
+    return kind(schedule, calls, **options)
 
 
 SAMPLERS = Registry(

@@ -70,8 +70,12 @@ class Sampler(ABC):
         return 0.0
 
 
-ENDS = ("data", "first-timestep", "abar_0")
-"""Where the last step of a run on a grid may go (:class:`GridSampler`)."""
+ENDS: dict[str, Callable[[NoiseSchedule], float]] = {
+    "data": lambda schedule: CLEAN,
+    "first-timestep": lambda schedule: schedule.t_min,
+    "abar_0": lambda schedule: 0.0,
+}
+"""Where the last step of a run on a grid may go (:class:`GridSampler`) -> that timestep."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,7 @@ class GridSampler(Sampler):
     def _grid_points(self) -> list[float]:
         grid = GRIDS[self.grid]
         if self.end != "first-timestep":
-            return [*grid(self.schedule, self.calls), self._last_point()]
+            return [*grid(self.schedule, self.calls), ENDS[self.end](self.schedule)]
         points = grid(self.schedule, self.calls + 1)
         if points[-1] != self.schedule.t_min:
             raise ValueError(
@@ -132,10 +136,7 @@ class GridSampler(Sampler):
         low, high = self.schedule.t_min, self.schedule.t_max
         if not all(low <= time <= high for time in times) or any(s >= t for t, s in pairwise(times)):
             raise ValueError(f"times must fall strictly, within {high:g} and {low:g}; they are {times}")
-        return [*times, self._last_point()]
-
-    def _last_point(self) -> float:
-        return {"data": CLEAN, "first-timestep": self.schedule.t_min, "abar_0": 0.0}[self.end]
+        return [*times, ENDS[self.end](self.schedule)]
 
     def interval(self, index: int) -> tuple[float, float]:
         """(t, s): step ``index`` goes from timestep t to s. The last step goes to where the run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,9 +14,11 @@ from morse.data.parts import first_gap
 from morse.files import open_npz, write_npz
 from morse.formats import require_images, require_json, require_number, require_text
 from morse.provenance import CORES, provenance, without_cores
+from morse.registry import remove_and_run
 
 SAMPLING = ("torch", "diffusers", "numpy")
 """Packages whose version decides the pixels; others only make tables."""
+SAMPLE_ANEW = "to sample anew"
 
 
 @dataclass(frozen=True)
@@ -103,17 +104,19 @@ def read_shards(paths: Iterable[Path | str]) -> list[Shard]:
     """
     shards = {Path(path): load_shard(path) for path in paths}
     if (gap := first_gap((one.first, len(one.images)) for one in shards.values())) is not None:
-        raise ValueError(f"image {gap} of the run is missing or appears twice; {_sample_again(shards)}")
+        raise ValueError(f"image {gap} of the run is missing or appears twice; {remove_and_run(SAMPLE_ANEW, *shards)}")
     made_by = {path: _made_by(shard) for path, shard in shards.items()}
     # Of shards that the code of now does not make, none would fit those that it will make.
-    of_now = {path: _versions(provenance()).items() <= made_by[path].items() for path in shards}
+    now = _versions(provenance()).items()
+    of_now = {path: now <= made_by[path].items() for path in shards}
     right = max(shards, key=lambda path: (of_now[path], path.stat().st_mtime_ns))
     if odd := [path for path in shards if made_by[path] != made_by[right]]:
         first, last = made_by[odd[0]], made_by[right]
         field = next(name for name in last if first[name] != last[name])
+        unfit = [path for path in shards if path in odd or not of_now[path]]
         raise ValueError(
             f"shard {odd[0]} was made with {field} {_short(first[field])}, and {right.name} with "
-            f"{_short(last[field])}; {_sample_again(path for path in shards if path in odd or not of_now[path])}"
+            f"{_short(last[field])}; {remove_and_run(SAMPLE_ANEW, *unfit)}"
         )
     return sorted(shards.values(), key=lambda shard: shard.first)
 
@@ -147,7 +150,3 @@ def _made_by(shard: Shard) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:40]}... ({len(text)} letters)"
-
-
-def _sample_again(paths: Iterable[Path]) -> str:
-    return f"to sample anew: {shlex.join(['rm', *map(str, paths)])}, then run again"

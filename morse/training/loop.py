@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import math
 import pickle
-import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from morse.files import DamagedFile, write_bytes
+from morse.registry import remove_and_run
 from morse.runtime.device import fast_precision
 from morse.seeds import generator
 
@@ -162,7 +162,7 @@ def _resume(
     path: Path, made_by: dict, module: nn.Module, parameters: dict, average: dict, optimiser: torch.optim.Optimizer
 ) -> tuple[int, float]:
     """Loads a resume point. Returns the steps and the seconds of training before it."""
-    again = f"to start again: {shlex.join(['rm', str(path)])}, then run again"
+    again = remove_and_run("to start again", path)
     try:
         # A GPU's tensors too are read on a machine without one.
         state = torch.load(path, map_location="cpu", weights_only=True)

@@ -26,15 +26,18 @@ TOP = {
     "middle_block.1": "mid_block.attentions.0",
     "middle_block.2": "mid_block.resnets.1",
 }
-BLOCK = {
+LAYERS = {
     "in_layers.0": "norm1",
     "in_layers.2": "conv1",
     "emb_layers.1": "time_emb_proj",
     "out_layers.0": "norm2",
     "out_layers.3": "conv2",
     "skip_connection": "conv_shortcut",
+    "norm": "group_norm",
+    "proj_out": "to_out.0",
+    "op": "conv",
 }
-ATTENTION = {"norm": "group_norm", "proj_out": "to_out.0"}
+"""Layers of residual blocks, attentions and resamplings; others have the same name."""
 CLASSES = "label_emb.weight"
 
 
@@ -64,9 +67,8 @@ def _convert(content: Any, unet: Mapping[str, Any], heads: int) -> dict[str, Ten
             for part, rows in zip(("to_q", "to_k", "to_v"), _split(value, heads), strict=True):
                 state[f"{places[old]}.{part}.{kind}"] = rows
             continue
-        new = BLOCK.get(layer) or ATTENTION.get(layer) or {"op": "conv", "conv": "conv"}.get(layer, layer)
         flat = value[:, :, 0] if layer == "proj_out" and value.ndim == 3 else value
-        state[".".join(part for part in (places[old], new, kind) if part)] = flat
+        state[".".join(part for part in (places[old], LAYERS.get(layer, layer), kind) if part)] = flat
     return state
 
 
