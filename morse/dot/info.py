@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-
-from morse.dash.loading import build_dash
-from morse.dot.loading import new_dot, own_parameters
+from morse.dot.sizes import sampling_bytes, sizes_of
 from morse.experiments.cards import Card
-from morse.runtime.flops import count_parameters, flops
 
-META = "meta"
-"""The device on which tensors have a shape but no memory, so that large networks take no time."""
+IMAGES = 20
+MEMORY = {
+    f"for {IMAGES} images by Dash alone": {"with_dot": False},
+    "with Dot": {},
+    "with LoRA not merged": {"merged": False},
+}
+"""What is sampled in how much memory, in words -> arguments of
+:func:`morse.dot.sizes.sampling_bytes`."""
 
 
 def model_info(name: str, card: Card) -> dict[str, Any]:
@@ -21,20 +23,18 @@ def model_info(name: str, card: Card) -> dict[str, Any]:
     Args:
         card: from :func:`morse.experiments.cards.read_card`.
     """
-    with torch.device(META):
-        dash = build_dash(card)
-        dot = new_dot(card, dash)
-        counted = flops(dash, dot, dash.shape, META)
-        parameters, own = count_parameters(dash.network), own_parameters(card)
+    sizes, unet = sizes_of(card), card["unet"]
     trained = card["dot"].get("trained", {})
     return {
         "model": f"{name} ({card['family']}, {card['scale']} scale)",
         "tasks": ", ".join(card["tasks"]),
-        "images": " x ".join(map(str, dash.shape)),
+        "images": " x ".join(str(unet[key]) for key in ("channels", "sample_size", "sample_size")),
         "schedule": ", ".join(f"{key} {value}" for key, value in card["schedule"].items()),
-        "Dash": f"{parameters:,} parameters, {counted['dash'] / 1e9:.3g} GFLOPs an image",
-        "Dot": f"{own:,} parameters of its own, {counted['dot'] / 1e9:.3g} GFLOPs an image",
-        "N by FLOPs": f"{counted['dash'] / counted['dot']:.2f}",
+        "Dash": f"{sizes.dash_parameters:,} parameters, {sizes.dash.total / 1e9:.3g} GFLOPs an image",
+        "Dot": f"{sizes.dot_own:,} parameters of its own, {sizes.dot.total / 1e9:.3g} GFLOPs an image",
+        "N by FLOPs": f"{sizes.ratio:.2f}; {sizes.ratio_without_attention:.2f} if attention took no time; "
+        f"{sizes.ratio_unmerged:.2f} with LoRA not merged",
+        "memory": ", ".join(f"{_gigabytes(card, **how)} {words}" for words, how in MEMORY.items()),
         "N of plans": f"{card['dot']['ratio']:g}",
         "licence": card.get("licence", "see the model's card"),
         "weights of Dash": card["dash"]["file"],
@@ -42,6 +42,10 @@ def model_info(name: str, card: Card) -> dict[str, Any]:
         "training of Dot": ", ".join(f"{key} {value}" for key, value in trained.items()) or "not recorded",
         "recipe": f"config/recipes/{card['scale']}.yaml: {_steps(card)}, LoRA rank {card['dot']['rank']}",
     }
+
+
+def _gigabytes(card: Card, **how: Any) -> str:
+    return f"{sampling_bytes(card, IMAGES, **how) / 2**30:.2f} GiB"
 
 
 def _steps(card: Card) -> str:

@@ -12,6 +12,8 @@ import json
 import math
 from pathlib import Path
 
+import torch
+
 from morse.checkpoints import read_metadata, read_state, write_state
 from morse.dash.base import Dash
 from morse.dash.loading import build_dash, card_of
@@ -20,6 +22,7 @@ from morse.dot.network import Dot
 from morse.experiments.cards import Card, resource
 from morse.files import DamagedFile, require
 from morse.runtime.device import place
+from morse.runtime.flops import count_parameters
 
 
 def new_dot(card: Card, dash: Dash) -> Dot:
@@ -42,7 +45,8 @@ def adapted_dot(card: Card, dash: Dash) -> Dot:
 def own_parameters(card: Card) -> int:
     """The number of parameters of the card's Dot that it does not share with Dash: LoRA, extra
     blocks, timestep s."""
-    return sum(p.numel() for p in adapted_dot(card, build_dash(card)).parameters() if p.requires_grad)
+    with torch.device("meta"):  # shapes alone
+        return count_parameters(adapted_dot(card, build_dash(card)), trained_alone=True)
 
 
 def load_dot(

@@ -134,7 +134,8 @@ def complete_model(card: Card, source: str) -> dict[str, Any]:
     if "variant" in card:
         if card["variant"] not in variants:
             raise ValueError(f"{source}: {unknown('variant of ' + card['family'], card['variant'], variants)}")
-        base["unet"] = variants[card["variant"]]["unet"]
+        variant = variants[card["variant"]]
+        base = merged(base | {"unet": variant["unet"]}, only(variant, ("dot",)))
     result = _with_schedule(base | {"schedule": family["schedule"]}, card)
     if "dot" in result:
         result["dot"].setdefault("source", "shipped" if "file" in result["dot"] else "train")
