@@ -16,6 +16,7 @@ from typer.exceptions import Abort, TyperException
 
 from morse.experiments.cards import names, read_card, resource, summary
 from morse.files import DamagedFile
+from morse.forecast.throughput import GPUS
 from morse.methods import BASELINE, METHODS, MORSE, method_named
 from morse.registry import UnknownName, require_known
 
@@ -140,6 +141,24 @@ def convert(
 
     digest = convert_file(card, source, output, layout)
     typer.echo(f"{output}: sha256 {digest}, for `dash: sha256` of the card")
+
+
+@app.command()
+def cost(
+    configfile: Annotated[
+        list[Path] | None, typer.Option(help="As for snakemake; left out: config.yaml and paper.yaml.")
+    ] = None,
+    gpu: Annotated[str, typer.Option(help=f"One of {', '.join(GPUS)}.")] = "a100",
+    flops: Annotated[float | None, typer.Option(help="FLOPs a second that are reached, instead of --gpu.")] = None,
+    measure: Annotated[bool, typer.Option("--measure", help="Time each Dash on this machine instead.")] = False,
+    budgets: Annotated[str | None, typer.Option(help="Only these, such as 5,10,20.")] = None,
+    images: Annotated[int | None, typer.Option(help="Of each run; left out: the configuration's.", min=1)] = None,
+) -> None:
+    """Tells what a configuration costs, before anyone starts it: GPU hours, disk, memory."""
+    from morse.forecast.table import forecast
+
+    files = configfile or [resource("config/config.yaml"), resource("config/paper.yaml")]
+    typer.echo(forecast(files, gpu, flops, measure, budgets, images))
 
 
 def main() -> None:

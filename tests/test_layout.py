@@ -38,6 +38,7 @@ ORDER = [
     "report",
     "fit",
     "preflight",
+    "forecast",
     "pipeline",
     "cli",
 ]
@@ -47,7 +48,7 @@ TORCH_FREE = (
     "registry", "options", "provenance", "formats", "files", "published", "fit", "preflight", "experiments.*",
     "schedules.[!l]*", "samplers.*", "data.archive", "data.parts", "dot.chain_settings", "dash",
     "methods", "methods.plans", "sampling.shards", "runtime.light_import",
-    "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*",
+    "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*", "forecast.throughput",
 )  # fmt: skip
 """Patterns of modules that jobs of tables and figures, and the reading of a configuration, may load
 without paying for torch."""

@@ -49,7 +49,7 @@ def load_dash(
     """
     card = card_of(model)
     if weights is None:
-        weights, expected_sha256 = resource(card["dash"]["file"]), card["dash"]["sha256"]
+        weights, expected_sha256 = resource(card["dash"]["file"]), card["dash"].get("sha256")
     dash = build_dash(card)
     path = require(weights, expected_sha256, "Dash weights")
     dash.network.load_state_dict(read_state(path, dash.network.state_dict()))

@@ -21,13 +21,16 @@ from morse.seeds import generator
 from morse.training.loop import LossFunction
 from morse.training.to_file import train_to_file
 
+CALIBRATION_DRAWS = 32
+"""Draws of chains from which the residual's scale is taken, before training."""
+
 
 def mean_square(x: Tensor) -> Tensor:
     """(P, C, H, W) -> (P,)."""
     return x.float().square().mean(dim=(1, 2, 3))
 
 
-def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws: int = 32) -> None:
+def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws: int = CALIBRATION_DRAWS) -> None:
     """Fills the table of residual sizes from chains of Dash alone, in place. A cell without pairs
     takes its column's mean, and an empty column the mean of all."""
     rows, columns = scale.CELLS

@@ -181,6 +181,7 @@ def network_view(card: Card, networks: Iterable[str]) -> dict[str, Any]:
     So a change of the recipe runs nothing again. Runs of Dash alone do not depend on Dot either.
     """
     view = only(card, ("family", "scale", "unet", "schedule", "dash"))
+    view["dash"] = without(view["dash"], ("source", "layout"))
     return view | ({"dot": without(card["dot"], ("training", "trained"))} if "dot" in networks else {})
 
 
@@ -206,7 +207,7 @@ def sampler_view(card: Card) -> dict[str, Any]:
 def extractor_view(card: Card) -> dict[str, Any]:
     """The part of an extractor's card that loads it, without how it was trained and what only
     checks need."""
-    return without(card, ("training", "shape"))
+    return without(card, ("training", "shape", "gflops"))
 
 
 def method_view(config: Mapping[str, Any], method: str) -> dict[str, Any]:

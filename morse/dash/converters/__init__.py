@@ -38,14 +38,15 @@ def convert(card: Card, source: Path, layout: str | None = None) -> dict[str, to
 
     Args:
         source: the original file, or a diffusers folder.
-        layout: a name of :data:`CONVERTERS`; None: "diffusers" for a folder, else the family's.
+        layout: a name of :data:`CONVERTERS`; None: "diffusers" for a folder, else the
+            card's or the family's.
 
     Raises:
         DamagedFile: one line, for a source that cannot be read, has no EMA weights, or is of
             another network.
         UnknownName: for an unknown layout.
     """
-    layout = layout or ("diffusers" if source.is_dir() else LAYOUT_OF[card["family"]])
+    layout = layout or ("diffusers" if source.is_dir() else card["dash"].get("layout", LAYOUT_OF[card["family"]]))
     make = CONVERTERS[layout]
     content = read_source(source)
     try:

@@ -1,0 +1,144 @@
+r"""The work of a configuration's runs, by model, counted before any of it is done.
+
+FLOPs of sampling are
+
+.. math:: \mathrm{images} \cdot \sum_{\mathrm{runs}} \sum_{\mathrm{calls}} \mathrm{FLOPs(call)},
+
+with the calls of each run's plan. Those of training Dot, of searches for plans and of features come
+on top. FLOPs of tables and of metrics are left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from morse.dot.chain_settings import ChainSettings
+from morse.dot.sizes import Sizes, sampling_bytes, sizes_of, training_bytes
+from morse.dot.training import CALIBRATION_DRAWS
+from morse.experiments.axes import Run
+from morse.experiments.cards import Card, Cards, method_view, searches
+from morse.methods import METHODS
+from morse.methods.plans import DASH, DOT
+
+FLOAT32 = 4
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the runs of one model need.
+
+    Attributes:
+        runs: how many.
+        calls: letter of a method's call -> calls, each on one image.
+        sampling, training, features: FLOPs.
+        memory: bytes of the larger of sampling a batch and a training step of Dot.
+        kept: bytes on disk that stay: weights, features, a prepared data set not included.
+        passing: bytes of the images of one run, which go when its features are there.
+    """
+
+    model: str
+    runs: int
+    calls: Mapping[str, int]
+    sampling: float
+    training: float
+    features: float
+    memory: int
+    kept: int
+    passing: int
+
+    @property
+    def flops(self) -> float:
+        """All FLOPs."""
+        return self.sampling + self.training + self.features
+
+
+def work_of(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run], images: int | None = None) -> list[Work]:
+    """The work of runs, a model each.
+
+    Args:
+        config, cards: as for :func:`morse.preflight.preflight`.
+        images: of each run; None: the configuration's.
+    """
+    images = images or config["images"]
+    models = dict.fromkeys(run["model"] for run in runs)
+    return [_of_model(config, cards, [run for run in runs if run["model"] == name], images) for name in models]
+
+
+def _of_model(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run], images: int) -> Work:
+    name = runs[0]["model"]
+    card = cards["model"][name]
+    with_dot = any("dot" in METHODS[run["method"]].networks for run in runs)
+    calls: Counter[str] = Counter()
+    for run in runs:
+        calls.update({letter: count * images for letter, count in Counter(letters_of(config, card, run)).items()})
+    batch = min(images, card.get("batch_size", config["batch_size"]))
+    trains = with_dot and card["dot"]["source"] == "train"
+    sizes, memory = _networks(json.dumps(card), batch, with_dot, trains)
+    extractors = [
+        cards["extractor"][extractor] for run in runs for extractor in cards["task"][run["task"]]["extractors"]
+    ]
+    of_image = card["unet"]["channels"] * card["unet"]["sample_size"] ** 2
+    weights = FLOAT32 * (2 * sizes.dash_parameters + (sizes.dot_parameters if with_dot else 0))
+    return Work(
+        model=name,
+        runs=len(runs),
+        calls=dict(calls),
+        sampling=sum(count * _call(letter, sizes, card) for letter, count in calls.items())
+        + _searching(config, card, sizes, runs),
+        training=training_flops(card, sizes) if trains else 0.0,
+        features=images * sum(extractor.get("gflops", 0.0) * 1e9 for extractor in extractors),
+        memory=memory,
+        kept=weights + images * FLOAT32 * sum(extractor["dimension"] for extractor in extractors),
+        passing=images * of_image,
+    )
+
+
+@cache
+def _networks(card: str, batch: int, with_dot: bool, trains: bool) -> tuple[Sizes, int]:
+    """Sizes, and bytes of memory, of a card as JSON. Counting takes seconds, so it is done once."""
+    content = json.loads(card)
+    memory = sampling_bytes(content, batch, with_dot)
+    if trains:
+        pairs = ChainSettings(**content["dot"]["training"]["chain"]).pairs_per_step
+        memory = max(memory, training_bytes(content, pairs))
+    return sizes_of(content), memory
+
+
+def letters_of(config: Mapping[str, Any], card: Card, run: Run) -> str:
+    """The calls of a run, a letter each. For a searched plan they are the paper's, which has as
+    many."""
+    settings = method_view(config, run["method"])
+    if searches(config, run["method"]):
+        settings = {"policy": "paper", "paper": config[run["method"]]["paper"]}
+    return METHODS[run["method"]].plan(run["budget"], card.get("dot", {}).get("ratio", 1.0), settings).letters
+
+
+def _call(letter: str, sizes: Sizes, card: Card) -> float:
+    """FLOPs of a call on one image. Calls that other methods add count as Dash's."""
+    return {DASH: sizes.dash.total, DOT: sizes.dot.total}.get(letter, sizes.dash.total)
+
+
+def _searching(config: Mapping[str, Any], card: Card, sizes: Sizes, runs: Iterable[Run]) -> float:
+    """FLOPs of searches for plans: a fine run for each sampler and method, and all candidates."""
+    total = 0.0
+    searched = [run for run in runs if searches(config, run["method"])]
+    for method, _ in {(run["method"], run["sampler"]) for run in searched}:
+        auto = config[method]["auto"]
+        total += auto["images"] * auto["fine_calls"] * sizes.dash.total
+    for method, _, budget in {(run["method"], run["sampler"], run["budget"]) for run in searched}:
+        auto = config[method]["auto"]
+        total += auto["images"] * len(auto["shares"]) * len(auto["leans"]) * budget * sizes.dash.total
+    return total
+
+
+def training_flops(card: Card, sizes: Sizes) -> float:
+    """FLOPs of training Dot: its own passes over the pairs, and Dash's calls on the chains."""
+    recipe = card["dot"]["training"]
+    chain, steps = ChainSettings(**recipe["chain"]), recipe["train"]["steps"]
+    draws = -(-steps // chain.steps) + (CALIBRATION_DRAWS if chain.normalise else 0)
+    return steps * chain.pairs_per_step * sizes.step.total + draws * chain.chains * chain.points * sizes.dash.total
