@@ -58,6 +58,17 @@ def test_auto_is_a_gpu_where_there_is_one(monkeypatch, choice, present, expected
     assert device_of(choice, threads=1) == expected
 
 
+@pytest.mark.parametrize("choice", ["auto", "cuda"])
+def test_of_several_gpus_a_job_takes_one_of_its_own(monkeypatch, choice):
+    with_gpu(monkeypatch, True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    monkeypatch.setattr(module, "claim", lambda count: count - 3)
+    current = []
+    monkeypatch.setattr(torch.cuda, "set_device", current.append)
+    assert device_of(choice, threads=1) == "cuda:5"
+    assert current == [5]
+
+
 def test_a_gpu_that_is_not_there_is_one_line(monkeypatch):
     with_gpu(monkeypatch, False)
     with pytest.raises(ValueError, match="^device: cuda, but torch finds no GPU here; set device: auto or cpu$"):

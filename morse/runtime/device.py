@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from morse.provenance import processor, processor_flags, usable_cores
+from morse.runtime.gpus import claim
 
 
 def place(network: nn.Module, device: torch.device | str) -> nn.Module:
@@ -48,13 +49,20 @@ def fast_precision(device: torch.device | str) -> str:
 
 def device_of(choice: str, threads: int) -> str:
     """The choice "auto", "cpu" or "cuda" -> torch's device. Also limits torch's threads to the
-    machine's cores."""
+    machine's cores.
+
+    Of several GPUs it is one that no other job holds (:func:`morse.runtime.gpus.claim`).
+    """
     torch.set_num_threads(min(threads, usable_cores()))
-    if choice == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
     if choice == "cuda" and not torch.cuda.is_available():
         raise ValueError("device: cuda, but torch finds no GPU here; set device: auto or cpu")
-    return choice
+    if choice == "cpu" or not torch.cuda.is_available():
+        return "cpu"
+    if torch.cuda.device_count() <= 1:
+        return "cuda"
+    index = claim(torch.cuda.device_count())
+    torch.cuda.set_device(index)
+    return f"cuda:{index}"
 
 
 def device_name(device: torch.device | str) -> str:

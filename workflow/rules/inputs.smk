@@ -34,7 +34,13 @@ def measured_executions(wildcards):
 
 
 def all_cores(wildcards):
-    return workflow.cores
+    """So a job is alone on the machine, or on its part of one with several GPUs."""
+    gpus = workflow.resource_settings.resources.get("gpu", 1)
+    return max(1, workflow.cores // max(1, gpus))
+
+
+def batch_size_of(wildcards):
+    return CARDS["model"][wildcards.model].get("batch_size", config["batch_size"])
 
 
 def trains_dot(model):

@@ -42,7 +42,7 @@ rule fastest_execution:
         gpu=1,
     params:
         card=network_view,
-        batch_size=config["batch_size"],
+        batch_size=batch_size_of,
         device=config["device"],
     script:
         "../scripts/fastest_execution.py"
@@ -66,7 +66,7 @@ rule measure_latency:
         card=network_view,
         methods=lambda w: METHODS_OF[w.model],
         settings=config["latency"],
-        batch_size=config["batch_size"],
+        batch_size=batch_size_of,
         execution=config["execution"],
         device=config["device"],
     script:

@@ -24,7 +24,7 @@ rule sample:
         settings=lambda w: cards.method_view(config, w.method),
         images=config["images"],
         shards=config["shards"],
-        batch_size=config["batch_size"],
+        batch_size=batch_size_of,
         device=config["device"],
         execution=config["execution"],
     script:
