@@ -35,7 +35,8 @@ def measured_executions(wildcards):
 
 def all_cores(wildcards):
     """So a job is alone on the machine, or on its part of one with several GPUs."""
-    gpus = workflow.resource_settings.resources.get("gpu", 1)
+    given = dict(workflow.resource_settings.resources.items()).get("gpu", 1)
+    gpus = getattr(given, "value", given)  # of newer Snakemakes an object
     return max(1, workflow.cores // max(1, gpus))
 
 
