@@ -147,8 +147,8 @@ TEXTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "claims": (claims_text, "Claims of the paper against our runs; marks: P paper, N notes, R reviews."),
     "paper_speedups": (
         paper_speedups_text,
-        "Average speedups by LSD in the cells of the paper's figures, and the paper's (arithmetic means); "
-        "rows of the scale mini are of small twins, never the paper's.",
+        "Average speedups by LSD beside those of the paper (arithmetic means), for each cell of its figures; "
+        "rows of the scale mini are of small twins; marks: P paper, N notes.",
     ),
     "costs": (costs_text, "Images after which Dot has paid for its training, and memory."),
 }

@@ -12,6 +12,7 @@ with job(snakemake):
     from morse.results.columns import read_table
 
     files, layout, wildcards = snakemake.input, snakemake.params.layout, snakemake.wildcards
-    tables, claims = (read_table(files.runs), read_table(files.speedup)), read_claims(Path(files.claims), schema("claims"))
-    figure = paper_figure(layout, wildcards.figure, wildcards.scale, *tables, claims)
+    runs, speedups = read_table(files.runs), read_table(files.speedup)
+    claims = read_claims(Path(files.claims), schema("claims"))
+    figure = paper_figure(layout, wildcards.figure, wildcards.scale, runs, speedups, claims)
     save(figure, formats(snakemake.output.figure))

@@ -1,4 +1,4 @@
-"""Tables, claims and the layout of the paper's figures -> our average speedups beside the paper's."""
+"""Tables, claims and the layout -> our average speedups beside the paper's."""
 
 from pathlib import Path
 
