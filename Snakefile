@@ -43,4 +43,5 @@ rule all:
         rules.figures.input,
         rules.text_tables.output,
         "<results>/notebooks/curves.ipynb",
+        "<results>/notebooks/paper_figures.ipynb",
     localrule: True

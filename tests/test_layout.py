@@ -115,7 +115,7 @@ def test_a_table_s_module_bears_its_name():
     from morse.results.tables import TABLES
 
     by_metric = {"summary_by_metric": "speedup_by_metric", "call_costs": "latency"}
-    for table in (*TABLES, "claims"):
+    for table in (*TABLES, "claims", "paper_speedups"):
         path = ROOT / "morse" / "results" / f"{by_metric.get(table, table)}.py"
         assert path.is_file() and f"{table}.csv" in path.read_text(encoding="utf-8").splitlines()[0], (
             f"{path} does not begin with {table}.csv"

@@ -19,6 +19,8 @@ from morse.results.costs import COST_COLUMNS
 from morse.results.jackknife import COLUMNS as JACKKNIFE_COLUMNS
 from morse.results.latency import CALL_COLUMNS, LATENCY_COLUMNS
 from morse.results.lossless import with_lossless
+from morse.results.paper_layout import read_layout
+from morse.results.paper_speedups import paper_speedup_table
 from morse.results.records import training_record
 from morse.results.runs import CLOCKS, RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
@@ -128,6 +130,9 @@ def test_a_single_method_makes_every_product(method, points, tmp_path):
     save(speedup_against_budget(read["speedup"], "title"), formats(tmp_path / "speedup.png"))
     claims = read_claims(ROOT / "config" / "claims.yaml", schema("claims"))
     read["claims"] = judge(claims, *(read[name] for name in ("runs", "speedup", "latency", "costs")))
+    layout = read_layout(ROOT / "config" / "paper_figures.yaml", schema("paper_figures"))
+    draws = speedup_draws(read["runs"], read["jackknife"])
+    read["paper_speedups"] = paper_speedup_table(layout, claims, read["runs"], read["speedup"], draws)
     for name in TEXTS:
         write_text_tables(read[name], name, *(tmp_path / f"{name}.{kind}" for kind in ("md", "tex", "html")))
 

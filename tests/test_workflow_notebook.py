@@ -1,4 +1,4 @@
-"""The notebook runs from a fresh clone on the tables that ship, and on those of a new run."""
+"""The notebooks run from a fresh clone on the tables that ship, and on those of a new run."""
 
 from pathlib import Path
 
@@ -37,17 +37,42 @@ def of_a_new_run(folder):
     return {name: str(paths[name]) for name in READ}
 
 
-@pytest.mark.parametrize("tables", [shipped, of_a_new_run])
-def test_the_notebook_runs_by_hand(tables, tmp_path, monkeypatch):
+def executed(notebook, parameters, folder, monkeypatch):
+    """The outputs of a notebook's cells, and those of them that are figures and tables."""
     # As Jupyter does, the notebook runs in its own folder.
     monkeypatch.chdir(ROOT / "notebooks")
-    execute("curves.ipynb", tmp_path / "out.ipynb", tables(tmp_path))
-    executed = nbformat.read(tmp_path / "out.ipynb", 4)
-    outputs = [output for cell in executed.cells if cell.cell_type == "code" for output in cell.outputs]
-    shown = [output for output in outputs if output.output_type in ("display_data", "execute_result")]
+    execute(notebook, folder / "out.ipynb", parameters)
+    cells = nbformat.read(folder / "out.ipynb", 4).cells
+    outputs = [output for cell in cells if cell.cell_type == "code" for output in cell.outputs]
+    return outputs, [output for output in outputs if output.output_type in ("display_data", "execute_result")]
+
+
+@pytest.mark.parametrize("tables", [shipped, of_a_new_run])
+def test_the_notebook_runs_by_hand(tables, tmp_path, monkeypatch):
+    outputs, shown = executed("curves.ipynb", tables(tmp_path), tmp_path, monkeypatch)
     assert sum("image/png" in output.data for output in shown) == 3
     summary = shown[-1].data["text/html"]
     assert len(shown) >= 4 and "geometric_mean_low" in summary and "<td>morse</td>" in summary
     if tables is of_a_new_run:
         assert "<td>null</td>" in summary and "<td>010</td>" in summary
         assert any("runs of one version" in output.get("text", "") for output in outputs)
+
+
+@pytest.mark.parametrize(
+    ("tables", "more", "figures", "run"),
+    [(shipped, {}, 2, 10), (shipped, {"scales": ["paper", "mini"]}, 4, 10), (of_a_new_run, {}, 2, 0)],
+)
+def test_the_paper_s_figures_are_drawn_of_whatever_was_run(tables, more, figures, run, tmp_path, monkeypatch):
+    """At either scale. A new run of other models fills no cell."""
+    outputs, shown = executed("paper_figures.ipynb", tables(tmp_path) | more, tmp_path, monkeypatch)
+    assert sum("image/png" in output.data for output in shown) == figures
+    averages = shown[-1].data["text/html"]
+    assert averages.count("<td>run</td>") == run and averages.count("<td>not run</td>") == 17 - run // 2
+    assert averages.count("<td>no twin</td>") == 7 and "2.94 x" in averages
+    assert any("scales: " in output.get("text", "") for output in outputs)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").glob("*.ipynb")), ids=lambda path: path.stem)
+def test_a_notebook_ships_without_outputs(path):
+    cells = [cell for cell in nbformat.read(path, 4).cells if cell.cell_type == "code"]
+    assert cells and all(not cell.outputs and cell.execution_count is None for cell in cells)

@@ -96,6 +96,8 @@ def test_smoke_run_makes_every_product(finished):
         "speedup.png",
         "explained/cifar10-ddpm-mini.png",
         "explained/cifar10-vp-mini.png",
+        "paper/cifar10-samplers-mini.png",
+        "paper/other-tasks-mini.png",
     ):
         assert (results / "figures" / name).stat().st_size > 10_000
     for kind in ("png", "svg", "pdf"):
@@ -118,7 +120,11 @@ def test_smoke_run_makes_every_product(finished):
     assert all(
         calls[model, "D"] == 1.0 and calls[model, "."] == pytest.approx(1.0 / ratios[model]) for model in ratios.index
     )
-    assert "speedup" in (results / "notebooks" / "curves.ipynb").read_text(encoding="utf-8")
+    for name in ("curves", "paper_figures"):
+        assert "image/png" in (results / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8")
+    averages = pd.read_csv(results / "tables" / "paper_speedups.csv")
+    assert averages.query("scale == 'mini'").groupby("panel")["state"].first()["DDIM"] == "run"
+    assert (averages.query("scale == 'paper'")["state"] == "not run").all()
     assert len(pd.read_csv(results / "tables" / "speedup_by_metric.csv")) >= 6
     assert runs["kid"].notna().all() and runs["coverage"].between(0, 1).all()
     assert "not run" in (results / "tables" / "claims.md").read_text(encoding="utf-8")
@@ -135,7 +141,15 @@ def test_the_report_holds_figures_and_tables(finished):
     assert made.returncode == 0, made.stderr[-3000:]
     with zipfile.ZipFile(finished / "report.zip") as archive:
         names = {Path(name).name for name in archive.namelist()}
-    assert {"curves-lsd.png", "speedup.png", "speedup.html", "summary.html", "claims.html"} <= names
+    assert {
+        "curves-lsd.png",
+        "speedup.png",
+        "speedup.html",
+        "summary.html",
+        "claims.html",
+        "paper_speedups.html",
+        "cifar10-samplers-mini.png",
+    } <= names
 
 
 @pytest.mark.slow

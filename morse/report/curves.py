@@ -1,78 +1,20 @@
 """Figures of the tables: curves of quality against cost, and speedups against budget.
 
-They have one style, with Okabe and Ito's colours, which the colour-blind can tell apart. No global
-state of pyplot is used.
+What they share with other figures is in :mod:`morse.report.panels`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import matplotlib
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from morse.methods import METHODS, Method
-from morse.report.style import STYLE, Z95, plain_log_ticks
+from morse.methods import METHODS
+from morse.report.panels import LOOK, draw_quality, method_text, panel_grid, shared_legend
+from morse.report.style import STYLE, plain_log_ticks
 from morse.results.runs import CLOCKS, CURVE, average_seeds
-from morse.results.summary import BEFORE_SATURATION, speedup_summary
-
-LOOK = {
-    "lsd": {"label": "time budget (LSD: latencies of a Dash step)", "name": "LSD", "color": "#009E73", "shift": 0.97},
-    "seconds_per_image": {"label": "wall-clock per image (s)", "name": "wall-clock", "color": "#CC79A7", "shift": 1.03},
-}
-"""Clock of :data:`morse.results.runs.CLOCKS` -> its look. Shifts keep intervals at one budget
-apart."""
-
-
-def _panels(curves: Sequence[tuple], title: str | None) -> tuple[Figure, list[Axes]]:
-    """A figure with a log-log panel for each (model, task, sampler, scale), named in its heading.
-
-    Up to three panels are beside each other.
-    """
-    if not curves:
-        raise ValueError("the table holds no points to draw")
-    columns = min(3, len(curves))
-    rows = -(-len(curves) // columns)
-    figure = Figure(figsize=(4.1 * columns + 0.4, 3.4 * rows + (0.6 if title else 0.3)), layout="constrained")
-    if title:
-        figure.suptitle(title, fontsize=11)
-    panels = [figure.add_subplot(rows, columns, index + 1, xscale="log", yscale="log") for index in range(len(curves))]
-    for axes, (model, task, sampler, scale) in zip(panels, curves, strict=True):
-        axes.set_title(f"{sampler}\n{model} on {task}, {scale} scale")
-    return figure, panels
-
-
-def _speedup_text(summaries: pd.DataFrame, suffix: str) -> str:
-    """The text of a panel: the mean speedup, and how many points it leaves out.
-
-    If the baseline's curve is flat at its end, also the mean without that end.
-    """
-    everything, falling = (summaries[summaries["band"] == band].iloc[0] for band in ("all", BEFORE_SATURATION))
-    points, excluded = everything[f"points{suffix}"], everything[f"excluded{suffix}"]
-    if not points:
-        return "no speedup: the curves do not overlap"
-    left_out = f", {excluded} excluded" if excluded else ""
-    text = f"speedup {_mean(everything, suffix)}\n(geometric mean, {points} points{left_out})"
-    if 0 < falling[f"points{suffix}"] < points:
-        text += f"\n{_mean(falling, suffix)} ({falling[f'points{suffix}']} points) where the baseline still falls"
-    return text
-
-
-def _mean(summary: pd.Series, suffix: str) -> str:
-    return f"{'≥ ' if summary[f'lower_bound{suffix}'] else ''}{summary[f'geometric_mean{suffix}']:.2f}×"
-
-
-def _method_text(summaries: pd.DataFrame, suffix: str) -> str:
-    """A panel's text: the mean of each method, with its name if there are several."""
-    methods = [(name, rows) for name, rows in summaries.groupby("method", sort=False)]
-    parts = [
-        (f"{METHODS[name].caption}: " if len(methods) > 1 else "") + _speedup_text(rows, suffix)
-        for name, rows in methods
-    ]
-    return "\n".join(parts)
+from morse.results.summary import speedup_summary
 
 
 def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd", title: str | None = None) -> Figure:
@@ -90,37 +32,17 @@ def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd
     """
     summaries = speedup_summary(speedups)
     groups = list(average_seeds(runs).groupby([*CURVE, "scale"]))
-    present = {*runs["method"]}
     with matplotlib.rc_context(STYLE):
-        figure, panels = _panels([key for key, _ in groups], title)
+        figure, panels = panel_grid([_title(*key) for key, _ in groups], title)
         for axes, (key, points) in zip(panels, groups, strict=True):
-            for name, method in METHODS.items():
-                if name in present:
-                    _draw_curve(axes, points[points["method"] == name].sort_values(clock), clock, method)
-            axes.set_xlabel(LOOK[clock]["label"])
-            axes.set_ylabel(points["metric"].iloc[0])
-            low, high = np.log(axes.get_ylim())
-            axes.set_ylim(top=np.exp(high + 0.28 * (high - low)))  # room for the text above the curves
-            for which in "xy":
-                plain_log_ticks(axes, which)
             means = summaries[(summaries[CURVE] == list(key[:3])).all(axis=1)] if len(summaries) else summaries
-            if len(means):
-                text = axes.text(
-                    0.97, 0.96, _method_text(means, CLOCKS[clock]), transform=axes.transAxes, ha="right", va="top"
-                )
-                text.set_bbox({"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1})
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=min(3, len(present)))
+            draw_quality(axes, points, clock, method_text(means, CLOCKS[clock]))
+        shared_legend(figure, panels, columns=3)
     return figure
 
 
-def _draw_curve(axes: Axes, curve: pd.DataFrame, clock: str, method: Method) -> None:
-    """One method's points. Intervals are symmetric in log quality, as the speedup's draws are."""
-    factor = np.exp(Z95 * curve["quality_se"] / curve["quality"])
-    error = [curve["quality"] * (1 - 1 / factor), curve["quality"] * (factor - 1)]
-    look = {"color": method.colour, "marker": method.marker, "linestyle": method.line}
-    axes.errorbar(
-        curve[clock], curve["quality"], error, label=method.caption, markersize=4, linewidth=1.2, capsize=2, **look
-    )
+def _title(model: str, task: str, sampler: str, scale: str) -> str:
+    return f"{sampler}\n{model} on {task}, {scale} scale"
 
 
 def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> Figure:
@@ -139,7 +61,7 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
     groups = list(speedups.groupby([*CURVE, "scale", "method"]))
     several = speedups["method"].nunique() > 1
     with matplotlib.rc_context(STYLE):
-        figure, panels = _panels([key[:4] for key, _ in groups], title)
+        figure, panels = panel_grid([_title(*key[:4]) for key, _ in groups], title)
         for axes, ((*_, name), points) in zip(panels, groups, strict=True):
             if several:
                 axes.set_title(f"{METHODS[name].caption}\n{axes.get_title()}")
@@ -156,7 +78,7 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
             axes.set_ylabel("speedup at equal quality (×)")
             for which in "xy":
                 plain_log_ticks(axes, which)
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
+        shared_legend(figure, panels, columns=5)
     return figure
 
 

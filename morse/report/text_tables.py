@@ -1,76 +1,22 @@
 """Tidy tables -> tables to be read: Markdown, HTML, and LaTeX with booktabs.
 
 First the columns that a reader needs become text (``runs_text`` and the like). Errors and intervals
-are beside their numbers, and bounds are marked. Then :mod:`morse.report.writers` sets the text. The
-CSV files keep every column and digit.
+are beside their numbers, and bounds are marked (:mod:`morse.report.cells`). Then
+:mod:`morse.report.writers` sets the text. The CSV files keep every column and digit.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from morse.files import write_text
+from morse.report.cells import claimed, number, renamed, rows, with_error, with_interval
+from morse.report.paper_text import paper_speedups_text
 from morse.report.writers import html, latex, markdown
-
-BOUNDS = {"above": ">= ", "below": "<= "}
-"""Censoring of a speedup (:func:`morse.results.equal_quality.equal_quality_cost`) -> the mark
-before its number."""
-
-
-def number(value: float, digits: int = 3) -> str:
-    """A number with ``digits`` significant digits, whole numbers whole; the empty string for NaN.
-
-    >>> number(0.012345), number(1234.5), number(50.0), number(float("nan"))
-    ('0.0123', '1234', '50', '')
-    """
-    if pd.isna(value):
-        return ""
-    if value == 0 or (float(value).is_integer() and abs(value) < 1e15):
-        return str(int(value))
-    if not math.isfinite(value):
-        return str(float(value))
-    exponent = math.floor(math.log10(abs(value)))
-    if not -5 < exponent < 15:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:.{max(0, digits - 1 - exponent)}f}"
-
-
-def with_error(value: float, error: float) -> str:
-    """A number and its standard error, both to the error's second digit: 14.27 ± 0.87.
-
-    Without an error, the number alone.
-    """
-    if pd.isna(value) or pd.isna(error) or error <= 0 or not math.isfinite(error):
-        return number(value)
-    decimals = max(0, 1 - math.floor(math.log10(error)))
-    return f"{value:.{decimals}f} ± {error:.{decimals}f}"
-
-
-def with_interval(value: float, low: float, high: float, censored: str) -> str:
-    """A speedup with its interval: 1.28 [1.12, 1.52].
-
-    A censored one is a bound alone, >= 1.28, as its interval says nothing.
-    """
-    if censored in BOUNDS and not pd.isna(value):
-        return f"{BOUNDS[censored]}{number(value)}"
-    return number(value) if pd.isna(low) or pd.isna(high) else f"{number(value)} [{number(low)}, {number(high)}]"
-
-
-def _rows(table: pd.DataFrame, write: Callable[..., str], *columns: str) -> list[str]:
-    """``write`` applied to these columns of each row."""
-    return [write(*values) for values in table[list(columns)].itertuples(index=False)]
-
-
-def _renamed(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """These columns as text, with headings without underscores."""
-    chosen = {
-        name: table[name] if pd.api.types.is_string_dtype(table[name]) else table[name].map(number) for name in names
-    }
-    return pd.DataFrame(chosen).fillna("").rename(columns=lambda name: name.replace("_", " "))
 
 
 def runs_text(runs: pd.DataFrame) -> pd.DataFrame:
@@ -80,8 +26,8 @@ def runs_text(runs: pd.DataFrame) -> pd.DataFrame:
     """
     names = ["model", "task", "sampler", "method", "budget", "seed", "scale", "images", "metric"]
     costs = ["nfe", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured", "lsd", "seconds_per_image"]
-    quality = pd.DataFrame({"quality": _rows(runs, with_error, "quality", "quality_se")}, index=runs.index)
-    return pd.concat([_renamed(runs, names), quality, _renamed(runs, costs)], axis=1)
+    quality = pd.DataFrame({"quality": rows(runs, with_error, "quality", "quality_se")}, index=runs.index)
+    return pd.concat([renamed(runs, names), quality, renamed(runs, costs)], axis=1)
 
 
 def speedup_text(speedups: pd.DataFrame) -> pd.DataFrame:
@@ -90,11 +36,11 @@ def speedup_text(speedups: pd.DataFrame) -> pd.DataFrame:
     Censored ones are marked ">=" or "<=".
     """
     run = ["model", "task", "sampler", "method", "budget", "scale"]
-    table = _renamed(speedups, [*run, "metric", "quality", "baseline_quality", "lsd", "ceiling"])
-    table["difference"] = _rows(speedups, with_error, "difference", "difference_se")
+    table = renamed(speedups, [*run, "metric", "quality", "baseline_quality", "lsd", "ceiling"])
+    table["difference"] = rows(speedups, with_error, "difference", "difference_se")
     for heading, suffix in (("speedup", ""), ("speedup wall-clock", "_wall")):
         columns = [f"speedup{suffix}{end}" for end in ("", "_low", "_high")]
-        table[heading] = _rows(speedups, with_interval, *columns, f"censored{suffix}")
+        table[heading] = rows(speedups, with_interval, *columns, f"censored{suffix}")
     table["saturated"] = speedups["saturated"].map({True: "yes", False: "no"})
     table["no worse than (LSD)"] = speedups["lossless_budget"].map(number)
     lossless = speedups["lossless_speedup"] > 1.0
@@ -108,14 +54,14 @@ def summary_text(summary: pd.DataFrame) -> pd.DataFrame:
 
     Lower bounds are marked ">=".
     """
-    table = _renamed(summary, ["model", "task", "sampler", "method", "scale", "metric", "band"])
+    table = renamed(summary, ["model", "task", "sampler", "method", "scale", "metric", "band"])
     for clock, suffix in (("", ""), (" wall-clock", "_wall")):
         for name in ("points", "excluded"):
             table[f"{name}{clock}"] = summary[f"{name}{suffix}"].map(number)
         known = summary.assign(bound=summary[f"lower_bound{suffix}"].map({True: "above", False: ""}), unknown=math.nan)
         interval = [f"geometric_mean_{end}{suffix}" for end in ("low", "high")]
-        table[f"geometric mean{clock}"] = _rows(known, with_interval, f"geometric_mean{suffix}", *interval, "bound")
-        table[f"arithmetic mean{clock}"] = _rows(
+        table[f"geometric mean{clock}"] = rows(known, with_interval, f"geometric_mean{suffix}", *interval, "bound")
+        table[f"arithmetic mean{clock}"] = rows(
             known, with_interval, f"arithmetic_mean{suffix}", "unknown", "unknown", "bound"
         )
     return table
@@ -126,14 +72,14 @@ def latency_text(latencies: pd.DataFrame) -> pd.DataFrame:
 
     Times are of a batch, in milliseconds.
     """
-    table = _renamed(latencies, ["model", "scale", "device", "dash_execution", "dot_execution", "batch_size"])
+    table = renamed(latencies, ["model", "scale", "device", "dash_execution", "dot_execution", "batch_size"])
     table["counts"] = latencies["counts"].map({True: "yes", False: ""})
     for network in ("dash", "dot"):
         table[f"{network} (ms)"] = (1000.0 * latencies[f"{network}_seconds"]).map(number)
     no_bound = latencies.assign(bound="")
-    table["N"] = _rows(no_bound, with_interval, "ratio", "ratio_low", "ratio_high", "bound")
+    table["N"] = rows(no_bound, with_interval, "ratio", "ratio_low", "ratio_high", "bound")
     table["N by FLOPs"] = latencies["ratio_flops"].map(number)
-    sizes = _renamed(
+    sizes = renamed(
         latencies,
         ["dash_gflops", "dot_gflops", "dash_parameters", "dot_parameters", "dot_own_parameters", "memory_format"],
     )
@@ -145,10 +91,10 @@ def call_costs_text(costs: pd.DataFrame) -> pd.DataFrame:
 
     Times are of a batch, in milliseconds.
     """
-    table = _renamed(costs, ["model", "scale", "dash_execution", "dot_execution", "batch_size", "caption"])
+    table = renamed(costs, ["model", "scale", "dash_execution", "dot_execution", "batch_size", "caption"])
     table["in plans"] = costs["call"]
     table["call (ms)"] = (1000.0 * costs["seconds"]).map(number)
-    table["LSD"] = _rows(costs.assign(bound=""), with_interval, "lsd", "lsd_low", "lsd_high", "bound")
+    table["LSD"] = rows(costs.assign(bound=""), with_interval, "lsd", "lsd_low", "lsd_high", "bound")
     table["counts"] = costs["counts"].map({True: "yes", False: ""})
     return table
 
@@ -156,11 +102,11 @@ def call_costs_text(costs: pd.DataFrame) -> pd.DataFrame:
 def costs_text(costs: pd.DataFrame) -> pd.DataFrame:
     """What Dot costs (:data:`morse.results.costs.COST_COLUMNS`) as text; memory is in megabytes."""
     run = ["model", "task", "sampler", "method", "budget", "scale"]
-    table = _renamed(costs, [*run, "seconds_per_image", "equal_quality_seconds", "training_seconds"])
+    table = renamed(costs, [*run, "seconds_per_image", "equal_quality_seconds", "training_seconds"])
     table["trained on"] = costs["trained_on"].fillna("")
     # A lower bound of the speedup is an upper bound of the images.
     turned = costs.assign(bound=costs["censored"].map({"above": "below", "below": "above"}).fillna(""))
-    table["pays from image"] = _rows(
+    table["pays from image"] = rows(
         turned, with_interval, "break_even_images", "break_even_low", "break_even_high", "bound"
     )
     for heading, column in (("memory (MB)", "memory"), ("baseline memory (MB)", "baseline_memory")):
@@ -174,24 +120,15 @@ def claims_text(judged: pd.DataFrame) -> pd.DataFrame:
     What a claim says is in the first of its rows only.
     """
     first = ~judged.duplicated("id")
-    table = _renamed(judged, ["claim", "marks", "model", "task", "sampler"])
+    table = renamed(judged, ["claim", "marks", "model", "task", "sampler"])
     table["claim"] += [f" (our reading: {reading})" if reading else "" for reading in judged["reading"].fillna("")]
     table[["claim", "marks"]] = table[["claim", "marks"]].where(first, "")
-    table["claimed"] = _rows(judged, _claimed, "expected_low", "expected_high", "unit")
+    table["claimed"] = rows(judged, claimed, "expected_low", "expected_high", "unit")
     table["verdict"] = judged["verdict"]
-    table["ours"] = _rows(judged, _bounded, "ours", "bound")
-    table["twin (never the paper's)"] = _rows(judged, _bounded, "twin", "twin_bound")
+    table["ours"] = rows(judged, _bounded, "ours", "bound")
+    table["twin (never the paper's)"] = rows(judged, _bounded, "twin", "twin_bound")
     table["note"] = judged["note"]
     return table
-
-
-def _claimed(low: float, high: float, unit: str) -> str:
-    """A claim's number or range with its unit, every digit kept."""
-    if pd.isna(low) and pd.isna(high):
-        return ""
-    if pd.isna(low) or pd.isna(high):
-        return f"above {low:g} {unit}" if pd.isna(high) else f"below {high:g} {unit}"
-    return f"{low:g} {unit}" if low == high else f"{low:g} to {high:g} {unit}"
 
 
 def _bounded(value: float, bound: str) -> str:
@@ -208,6 +145,11 @@ TEXTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "call_costs": (call_costs_text, "Cost of each kind of call in latencies of a Dash call, with its 95 % interval."),
     "summary_by_metric": (summary_text, "Mean speedups by each measure of quality; >= is a lower bound."),
     "claims": (claims_text, "Claims of the paper against our runs; marks: P paper, N notes, R reviews."),
+    "paper_speedups": (
+        paper_speedups_text,
+        "Average speedups by LSD beside those of the paper (arithmetic means), for each cell of its figures; "
+        "rows of the scale mini are of small twins; marks: P paper, N notes.",
+    ),
     "costs": (costs_text, "Images after which Dot has paid for its training, and memory."),
 }
 """Name of a table -> the function that makes its text, and its caption."""

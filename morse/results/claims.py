@@ -51,7 +51,7 @@ def read_claims(path: Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
         seen.add(claim["id"])
         if {"check", "unmeasured"} <= claim.keys():
             raise ValueError(f"{key}.unmeasured: is beside check; keep one of the two")
-        low, high = _range(claim)
+        low, high = claimed_range(claim)
         if low > high:
             raise ValueError(f"{key}.expected: low {low:g} is above high {high:g}")
         budgets = claim.get("check", {}).get("budgets")
@@ -63,7 +63,7 @@ def read_claims(path: Path, schema: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _range(claim: Mapping[str, Any]) -> tuple[float, float]:
+def claimed_range(claim: Mapping[str, Any]) -> tuple[float, float]:
     """The lowest and highest number that a claim states, infinite if it states none."""
     expected = claim.get("expected", {})
     return expected.get("low", expected.get("value", -np.inf)), expected.get("high", expected.get("value", np.inf))
@@ -122,7 +122,7 @@ def _with_models(runs: pd.DataFrame, table: pd.DataFrame | None, columns: Sequen
 def _judge_cell(
     claim: Mapping[str, Any], cell: Mapping[str, Any], runs: pd.DataFrame, speedups: pd.DataFrame
 ) -> list[dict[str, Any]]:
-    low, high = _range(claim)
+    low, high = claimed_range(claim)
     row = {key: claim.get(key) for key in ("id", "claim", "source", "reading", "unit")}
     row |= {key: cell.get(key) for key in ("model", "task", "sampler")}
     row |= {"marks": ", ".join(claim["marks"]), "verdict": NOT_RUN}

@@ -15,6 +15,7 @@ from morse.methods import METHODS
 from morse.preflight import preflight
 from morse.published import PUBLISHED, directory
 from morse.quality.metrics import named_metrics
+from morse.results.paper_layout import SCALES, read_layout
 from morse.runtime.orphans import hold
 
 # Snakemake's own settings of the command line. --replace-workflow-config leaves out the default.
@@ -36,6 +37,9 @@ try:
     )
     CARDS = cards.read_cards(config["overrides"])
     RUNS = runs_of(config["experiments"])
+    LAYOUT = read_layout(
+        cards.resource("config/paper_figures.yaml"), cards.schema("paper_figures")
+    )
     # Published weights need not be there yet if this run fetches them. Snakemake tells its targets
     # only later, so they are read off the command line.
     preflight(
@@ -67,6 +71,16 @@ DOT_MODELS = [
 ]
 
 
+# The paper's figures are drawn at each scale of the runs. A figure never mixes scales.
+SCALES_OF_RUNS = {CARDS["model"][model]["scale"] for model in METHODS_OF}
+PAPER_FIGURES = [
+    f"{figure}-{scale}"
+    for figure in LAYOUT["figures"]
+    for scale in SCALES
+    if scale in SCALES_OF_RUNS
+]
+
+
 wildcard_constraints:
     model="[^/]+",
     task="[^/]+",
@@ -74,6 +88,8 @@ wildcard_constraints:
     extractor="[^/]+",
     method="|".join(METHODS),
     network="dash|dot",
+    figure="|".join(LAYOUT["figures"]),
+    scale="|".join(SCALES),
     budget=r"\d+",
     seed=r"\d+",
     shard=r"\d+",

@@ -1,4 +1,4 @@
-# Tables and images -> figures and the notebook.
+# Tables and images -> figures and the notebooks.
 VECTOR = ["svg", "pdf"]  # beside each PNG
 # Curves on which methods are compared have an image grid.
 IMAGE_GRIDS = [curve for curve in CURVES if len(METHODS_OF[curve[0]]) > 1]
@@ -15,6 +15,7 @@ rule figures:
             for model, task, sampler in IMAGE_GRIDS
         ],
         collect("<results>/figures/explained/{model}.png", model=DOT_MODELS),
+        collect("<results>/figures/paper/{figure}.png", figure=PAPER_FIGURES),
     localrule: True
 
 
@@ -52,6 +53,34 @@ rule curves:
         "../../environment.yml"
     script:
         "../scripts/curves.py"
+
+
+rule paper_figure:
+    input:
+        claims=str(cards.resource("config/claims.yaml")),
+        schema=str(cards.resource("workflow/schemas/claims.schema.yaml")),
+        runs="<results>/tables/runs.csv",
+        speedup="<results>/tables/speedup.csv",
+    output:
+        figure=report(
+            "<results>/figures/paper/{figure}-{scale}.png",
+            category="The paper's figures",
+            caption="../report/paper_figure.rst",
+            labels={"figure": "{figure}", "scale": "{scale}"},
+        ),
+        vector=collect(
+            "<results>/figures/paper/{figure}-{scale}.{kind}",
+            kind=VECTOR,
+            allow_missing=True,
+        ),
+    log:
+        "<results>/logs/paper_figure/{figure}-{scale}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        layout=LAYOUT,
+    script:
+        "../scripts/paper_figure.py"
 
 
 rule image_grid:
@@ -120,3 +149,17 @@ rule notebook:
         "../../environment.yml"
     script:
         "../scripts/notebook.py"
+
+
+use rule notebook as paper_notebook with:
+    input:
+        notebook=workflow.source_path("../../notebooks/paper_figures.ipynb"),
+        layout=str(cards.resource("config/paper_figures.yaml")),
+        claims=str(cards.resource("config/claims.yaml")),
+        runs="<results>/tables/runs.csv",
+        speedup="<results>/tables/speedup.csv",
+        jackknife="<results>/tables/jackknife.csv",
+    output:
+        notebook="<results>/notebooks/paper_figures.ipynb",
+    log:
+        "<results>/logs/paper_notebook.log",

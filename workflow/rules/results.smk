@@ -1,4 +1,4 @@
-# Records -> tables; verdicts on claims about Morse; the tables as Markdown, LaTeX and HTML.
+# Records -> tables; verdicts on claims about Morse; average speedups beside the paper's; the tables as Markdown, LaTeX and HTML.
 from morse.report.text_tables import TEXTS
 from morse.results.tables import TABLES
 
@@ -46,6 +46,26 @@ rule claims:
         "../../environment.yml"
     script:
         "../scripts/claims.py"
+
+
+rule paper_speedups:
+    input:
+        claims=str(cards.resource("config/claims.yaml")),
+        schema=str(cards.resource("workflow/schemas/claims.schema.yaml")),
+        runs="<results>/tables/runs.csv",
+        speedup="<results>/tables/speedup.csv",
+        jackknife="<results>/tables/jackknife.csv",
+    output:
+        csv="<results>/tables/paper_speedups.csv",
+    log:
+        "<results>/logs/paper_speedups.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        layout=LAYOUT,
+    script:
+        "../scripts/paper_speedups.py"
 
 
 rule text_tables:
