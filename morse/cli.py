@@ -15,6 +15,8 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from morse.experiments.cards import names, read_card, resource, summary
+from morse.experiments.configuration import read_configuration
+from morse.experiments.sources import published_by
 from morse.files import DamagedFile
 from morse.forecast.throughput import GPUS
 from morse.methods import BASELINE, METHODS, MORSE, method_named
@@ -141,6 +143,23 @@ def convert(
 
     digest = convert_file(card, source, output, layout)
     typer.echo(f"{output}: sha256 {digest}, for `dash: sha256` of the card")
+
+
+@app.command()
+def fetch(
+    name: Annotated[list[str], typer.Argument(help="Models, tasks or extractors of `morse list`.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    from_dir: Annotated[Path | None, typer.Option(help="Take the files that lie here; fetch nothing.")] = None,
+    configfile: Annotated[list[Path] | None, typer.Option(help="Whose overrides of cards count.")] = None,
+) -> None:
+    """Fetches what others publish: weights, data sets. Nothing else uses the network."""
+    from morse.fetching.fetch import fetch_all
+
+    sources = published_by(name, read_configuration(configfile)["overrides"] if configfile else {})
+    if not sys.stdin.isatty() and not yes:
+        raise ValueError("there is no terminal to ask at; give --yes")
+    if faults := fetch_all(sources, typer.echo, lambda question: yes or typer.confirm(question), from_dir):
+        raise DamagedFile("; ".join(faults))
 
 
 @app.command()

@@ -90,7 +90,7 @@ def check_images(data: Card, split: str, channels: int, size: int) -> None:
         ValueError: one line, for a split that the file does not have, or images that a network of
             ``channels`` and ``size`` does not take.
     """
-    shapes = shapes_of(resource(data["file"]))
+    shapes = shapes_in(data)
     if split not in shapes:
         raise ValueError(f"{unknown('split of ' + data['file'], split, shapes)} (it has: {', '.join(sorted(shapes))})")
     _, has, height, width = shapes[split]
@@ -98,6 +98,15 @@ def check_images(data: Card, split: str, channels: int, size: int) -> None:
         raise ValueError(f"{data['file']} has images of {has} channels, the network takes {channels}")
     if height != width or height > size or (size - height) % 2:
         raise ValueError(f"{data['file']} has images of {height} x {width}, which cannot be centred in {size} x {size}")
+
+
+def shapes_in(data: Card) -> dict[str, tuple[int, int, int, int]]:
+    """Split -> (n, C, H, W) of a task's data. Data that are not prepared yet have what the card
+    states."""
+    path = resource(data["file"])
+    if "kind" in data and not path.is_file():
+        return {split: (n, 3, data["size"], data["size"]) for split, n in data.get("images", {}).items()}
+    return shapes_of(path)
 
 
 def check_task(task: Card, cards: Cards, shape: tuple[int, int, int]) -> None:

@@ -138,7 +138,8 @@ def test_published_weights_that_an_extractor_needs_must_be_there(names, tmp_path
     """Also those of an extractor that is not the task's first."""
     monkeypatch.setenv("MORSE_WEIGHTS", str(tmp_path))
     asked = of_task(extractors=names)
-    with pytest.raises(DamagedFile, match=r"weights inception-2015-12-05\.pt are missing") as error:
+    message = r"publish are missing: .*inception-2015-12-05\.pt; run `morse fetch inception`"
+    with pytest.raises(DamagedFile, match=message) as error:
         check(asked)
     assert "\n" not in str(error.value)
     check(asked, published=False)

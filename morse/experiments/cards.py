@@ -22,6 +22,7 @@ from typing import Any
 
 from morse.experiments.schema import partial, validate
 from morse.experiments.yaml import read_yaml
+from morse.published import published_place
 from morse.registry import unknown
 
 ROOT = Path(__file__).parents[2]
@@ -41,8 +42,13 @@ Cards = Mapping[str, Mapping[str, Card]]
 
 
 def resource(path: str | Path) -> Path:
-    """The path of a file that ships with the repository. An absolute path stays as it is."""
-    return ROOT / path
+    """The path of a file that a card names.
+
+    ``weights/...`` and ``data/...`` are in the folders of what others publish
+    (:func:`morse.published.published_place`). Other files ship with the repository. An absolute
+    path stays as it is.
+    """
+    return published_place(path) or ROOT / path
 
 
 def merged(content: Card, changes: Card) -> dict[str, Any]:
