@@ -267,7 +267,7 @@ def test_calibration_is_the_mean_over_cells_and_leaves_no_hole():
 def test_calibration_and_measure_draw_other_pairs_than_training(dash):
     keys = []
     source = source_of(dash)
-    source.draw = lambda rng: (keys.append(rng.initial_seed()), ChainSource.draw(source, rng))[1]
+    source.draw_chains = lambda rng: (keys.append(rng.initial_seed()), ChainSource.draw_chains(source, rng))[1]
     calibrate_scale(ResidualScale(1000), source, seed=0, draws=2)
     explained(zero(), source, draws=2)
     loss = dot_loss(zero(), source, 0)

@@ -11,9 +11,19 @@ from torch import Tensor, nn
 
 from morse.checkpoints import write_state
 from morse.files import sha256
+from morse.training.distributed import agreed, rank
 from morse.training.loop import LossFunction, TrainSettings, train
 
 State = Mapping[str, Tensor]
+
+MEANS = ("processes", "accumulate", "gradient_checkpointing")
+"""Keys of a recipe that say by which means it is followed. They change results by rounding only, so
+a killed training may go on with others, for example if memory was short."""
+
+
+def without_means(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a recipe decides the outcome."""
+    return {key: value for key, value in recipe.items() if key not in MEANS}
 
 
 def train_to_file(
@@ -38,12 +48,15 @@ def train_to_file(
         metadata: of the file.
 
     Returns:
-        What :func:`morse.training.loop.train` returns, the file's ``sha256`` and the ``recipe``.
+        What :func:`morse.training.loop.train` returns, the file's ``sha256`` and the ``recipe``. Of
+        several processes the first alone writes the file.
     """
     settings = TrainSettings(**recipe["train"])
     torch.manual_seed(settings.seed)
     network, loss = make()
-    made_of = {"recipe": dict(recipe)} | dict(made_of or {})
+    made_of = {"recipe": without_means(recipe)} | dict(made_of or {})
     record = train(network, loss, settings, output.with_suffix(".resume"), progress, made_of)
-    write_state(state(network), output, **metadata)
+    if rank() == 0:
+        write_state(state(network), output, **metadata)
+    agreed(record["steps"], "done steps")  # so the file is there for all
     return record | {"sha256": sha256(output), "recipe": dict(recipe)}
