@@ -5,6 +5,7 @@ Heavy imports are inside the commands, so that --help and list are fast.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from enum import StrEnum
@@ -14,7 +15,8 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from morse.experiments.cards import names, read_card, resource, summary
+from morse.experiments.cards import OWN, dot_means, names, read_card, resource, summary
+from morse.experiments.dot_options import changes_of
 from morse.files import DamagedFile
 from morse.methods import BASELINE, METHODS, MORSE, method_named
 from morse.registry import UnknownName, require_known
@@ -31,6 +33,14 @@ class Device(StrEnum):
     auto = "auto"
     cpu = "cpu"
     cuda = "cuda"
+
+
+class Precision(StrEnum):
+    """What a training computes in."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
 
 
 def _known(kind: str) -> Iterable[str]:
@@ -142,6 +152,59 @@ def convert(
     typer.echo(f"{output}: sha256 {digest}, for `dash: sha256` of the card")
 
 
+def _count(help_: str) -> type:
+    """A whole number from 1; left out: what the card or recipe says."""
+    return Annotated[int | None, typer.Option(help=help_, min=1)]
+
+
+@app.command("train-dot")
+def train_dot(
+    card: Annotated[
+        str | None,
+        typer.Argument(help="Of `morse list models`; left out with --model.", autocompletion=_completes("model")),
+    ] = None,
+    model: Annotated[Path | None, typer.Option(help="A diffusers folder with an unconditional UNet2DModel.")] = None,
+    data: Annotated[
+        str | None, typer.Option(help="A folder of images, a data set file, or none: images that Dash makes.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="A folder; left out: results/trained/NAME.")] = None,
+    steps: _count("Optimiser steps.") = None,
+    batch: _count("Chains of a draw.") = None,
+    accumulate: _count("Parts of a step, computed one after the other.") = None,
+    channels: Annotated[list[int] | None, typer.Option(help="Of Dot's extra blocks; once for each.", min=1)] = None,
+    precision: Annotated[Precision | None, typer.Option(help="What it computes in.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the training.", min=0)] = None,
+    checkpointing: Annotated[bool | None, typer.Option(help="Less memory, more time.")] = None,
+    processes: _count("That train together, on GPUs one each. torchrun starts its own.") = None,
+    device: Annotated[Device, typer.Option(help="Where to run.")] = Device.auto,
+) -> None:
+    """Trains a Dot for a model of a card, or of a diffusers folder. A killed training resumes."""
+    if (card is None) == (model is None):
+        raise ValueError("name either a card of `morse list models`, or a diffusers folder by --model")
+    if model and data is None:
+        raise ValueError(f"give --data FOLDER, a folder of images, or --data {OWN}: images that the model makes")
+    options = {"steps": steps, "batch": batch, "accumulate": accumulate, "channels": channels, "seed": seed}
+    options |= {"checkpointing": checkpointing, "processes": processes, "data": data}
+    changes = changes_of(options | {"precision": precision and precision.value})
+    complete = read_card("model", card, changes) if card else None
+    from morse.runtime.light_import import import_unet
+
+    import_unet()
+    from morse.make_dot import card_of_folder, described
+    from morse.provenance import usable_cores
+    from morse.runtime.device import device_of
+    from morse.training.distributed import is_first, run
+
+    complete = complete or card_of_folder(model, changes, "own-data")
+    count, output = dot_means(complete)["processes"], out or Path("results", "trained", card or model.resolve().name)
+    for key, value in described(complete, count).items() if is_first() else ():
+        typer.echo(f"{key:20}{value}")
+    given, where = None if data == OWN else data, device_of(device.value, usable_cores())
+    record = run(count, where, "morse.make_dot:make_dot", complete, model, given, output, where)
+    if is_first():
+        typer.echo(f"{output / 'dot.safetensors'}: loss {record['loss']:.4f}, sha256 {record['sha256']}")
+
+
 def main() -> None:
     """The entry point of the command.
 
@@ -155,7 +218,7 @@ def main() -> None:
         code = _told(str(error), 2)
     except TyperException as error:
         code = _told(" ".join(error.format_message().split()), 2)
-    except (DamagedFile, OSError) as error:
+    except (DamagedFile, OSError, FloatingPointError) as error:
         code = _told(str(error), 1)
     except (KeyboardInterrupt, Abort):
         code = _told("stopped", 130)
@@ -163,5 +226,6 @@ def main() -> None:
 
 
 def _told(message: str, code: int) -> int:
-    print(f"morse: {message}", file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes, which all have the same error, one tells
+        print(f"morse: {message}", file=sys.stderr)
     return code

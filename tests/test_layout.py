@@ -38,6 +38,7 @@ ORDER = [
     "report",
     "fit",
     "preflight",
+    "make_dot",
     "pipeline",
     "cli",
 ]

@@ -144,9 +144,9 @@ def load_split(data: Mapping[str, Any], split: str) -> Split:
     """One split of a task's data.
 
     Args:
-        data: a task card's ``data``: ``file``, ``sha256`` and ``size``.
+        data: a task card's ``data``: ``file``, ``size``, and ``sha256`` if it is known.
 
     Raises:
         DamagedFile, ValueError: as :func:`read_split`.
     """
-    return read_split(resource(data["file"]), split, data["size"], data["sha256"])
+    return read_split(resource(data["file"]), split, data["size"], data.get("sha256"))

@@ -93,6 +93,7 @@ def train_dot(
     output: Path,
     device: torch.device | str = "cpu",
     labels: np.ndarray | None = None,
+    identity: str = "",
 ) -> dict[str, Any]:
     """Trains the card's Dot and writes what it adds to Dash
     (:func:`morse.training.to_file.train_to_file`).
@@ -103,6 +104,7 @@ def train_dot(
         dash_weights: the file of Dash, to which Dot is then bound.
         images: (n, C, H, W) uint8.
         labels: (n,) their classes; used if Dash takes classes.
+        identity: of the data, if known. A killed training resumes with the same ones only.
     """
     recipe = card["dot"]["training"]
     settings, seed = ChainSettings(**recipe["chain"]), recipe["train"].get("seed", 0)
@@ -128,14 +130,14 @@ def train_dot(
         recipe,
         output,
         "Dot",
-        made_of={"dash": dash.weights, "dot": form_of(card)},
+        made_of={"dash": dash.weights, "dot": form_of(card)} | ({"data": identity} if identity else {}),
         state=own_state,
         made_for=json.dumps(bound_to),
     )
 
 
 def train_dot_on(
-    data: Mapping[str, Any], card: Card, dash_weights: Path, output: Path, device: torch.device | str = "cpu"
+    card: Card, data: Mapping[str, Any], dash_weights: Path, output: Path, device: torch.device | str = "cpu"
 ) -> dict[str, Any]:
     """As :func:`train_dot`, of a data set that each process reads itself.
 
@@ -144,4 +146,4 @@ def train_dot_on(
     """
     with together():
         split = load_split(data, card["dot"]["training"]["split"])
-    return train_dot(card, dash_weights, split.images, output, device, split.labels)
+    return train_dot(card, dash_weights, split.images, output, device, split.labels, split.identity)

@@ -26,6 +26,9 @@ from morse.runtime.light_import import import_unet
 EXPECTED = (DamagedFile, OSError, ValueError, UnknownName, FloatingPointError)
 """Errors of input and of disks: their message is enough. Others keep their traceback."""
 
+GRACE = 5.0
+"""Seconds in which processes may end by themselves when one has ended with an error."""
+
 
 def rank() -> int:
     """The number of this process, from 0. Process 0 alone writes files and shows progress."""
@@ -167,7 +170,7 @@ def run(processes: int, device: str, target: str, *args: Any) -> Any:
         given = (processes, torch.get_num_threads(), device, Path(folder), target, args)
         started = multiprocessing.start_processes(_process, given, processes, join=False, start_method="spawn")
         try:
-            while not started.join():
+            while not started.join(grace_period=GRACE):
                 pass
         except (ProcessExitedException, ProcessRaisedException) as error:
             raise _cause(started, Path(folder)) or error from None

@@ -10,20 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from morse.checkpoints import write_state
+from morse.experiments.cards import MEANS, without
 from morse.files import sha256
 from morse.training.distributed import agreed, rank
 from morse.training.loop import LossFunction, TrainSettings, train
 
 State = Mapping[str, Tensor]
-
-MEANS = ("processes", "accumulate", "gradient_checkpointing")
-"""Keys of a recipe that say by which means it is followed. They change results by rounding only, so
-a killed training may go on with others, for example if memory was short."""
-
-
-def without_means(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a recipe decides the outcome."""
-    return {key: value for key, value in recipe.items() if key not in MEANS}
 
 
 def train_to_file(
@@ -43,7 +35,8 @@ def train_to_file(
         recipe: ``train`` holds the settings of :class:`morse.training.loop.TrainSettings`.
         output: the safetensors file. The resume point is beside it, with the suffix .resume.
         progress: caption of the progress bar.
-        made_of: what else decides the outcome, such as hashes of data.
+        made_of: what else decides the outcome, such as hashes of data. A killed training may go on
+            by other means (:data:`morse.experiments.cards.MEANS`), for example if memory was short.
         state: network -> the tensors to write.
         metadata: of the file.
 
@@ -54,7 +47,7 @@ def train_to_file(
     settings = TrainSettings(**recipe["train"])
     torch.manual_seed(settings.seed)
     network, loss = make()
-    made_of = {"recipe": without_means(recipe)} | dict(made_of or {})
+    made_of = {"recipe": without(recipe, MEANS)} | dict(made_of or {})
     record = train(network, loss, settings, output.with_suffix(".resume"), progress, made_of)
     if rank() == 0:
         write_state(state(network), output, **metadata)

@@ -45,7 +45,7 @@ def convert(card: Card, source: Path, layout: str | None = None) -> dict[str, to
             another network.
         UnknownName: for an unknown layout.
     """
-    layout = layout or ("diffusers" if source.is_dir() else LAYOUT_OF[card["family"]])
+    layout = layout or ("diffusers" if source.is_dir() else LAYOUT_OF.get(card["family"], "diffusers"))
     make = CONVERTERS[layout]
     content = read_source(source)
     try:
