@@ -15,8 +15,8 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from morse.experiments.cards import OWN, dot_means, names, read_card, resource, summary
-from morse.experiments.dot_options import changes_of
+from morse.experiments.cards import OWN, names, read_card, resource, summary
+from morse.experiments.dot_options import changes_of, dot_means
 from morse.files import DamagedFile
 from morse.methods import BASELINE, METHODS, MORSE, method_named
 from morse.registry import UnknownName, require_known

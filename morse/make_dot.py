@@ -81,9 +81,7 @@ def described(card: Card, processes: int) -> dict[str, str]:
     }
 
 
-def make_dot(
-    card: Card, folder: Path | None, data: str | None, output: Path, device: str = "cpu"
-) -> dict[str, Any]:
+def make_dot(card: Card, folder: Path | None, data: str | None, output: Path, device: str = "cpu") -> dict[str, Any]:
     """Trains a Dot and writes all into a folder. Each of several processes calls it.
 
     Args:
@@ -180,5 +178,7 @@ def _write_card(card: Card, dash: Path, dot: Path, output: Path) -> None:
         "dot": card["dot"] | {"source": "shipped", "file": str(dot.resolve()), "sha256": sha256(dot)},
     }
     first = ("family", "scale", "tasks", "unet", "schedule")
-    text = yaml.safe_dump(only(card, first) | files, default_flow_style=None, sort_keys=False, width=110, allow_unicode=False)
+    text = yaml.safe_dump(
+        only(card, first) | files, default_flow_style=None, sort_keys=False, width=110, allow_unicode=False
+    )
     write_text(f"# A model that was read from a diffusers folder, and its Dot.\n{text}", output)

@@ -35,7 +35,9 @@ def folder_card(folder: Path) -> dict[str, Any]:
         DamagedFile: for a file that is no JSON.
     """
     network = _found(folder, ("config.json", "unet/config.json"), "config.json of a UNet2DModel")
-    beside = [f"{up}{name}" for up in ("", "../") for name in ("scheduler/scheduler_config.json", "scheduler_config.json")]
+    beside = [
+        f"{up}{name}" for up in ("", "../") for name in ("scheduler/scheduler_config.json", "scheduler_config.json")
+    ]
     scheduler = _found(folder, beside, "scheduler/scheduler_config.json")
     return {"family": "diffusers", "unet": _unet(network), "schedule": _schedule(scheduler)}
 
@@ -73,7 +75,9 @@ def _unet(path: Path) -> dict[str, Any]:
     if skipping := [block for block in blocks if "Skip" in block]:
         raise ValueError(f"{path}: a block {skipping[0]} passes the image itself along, which Dot does not have")
     if has["out_channels"] not in (has["in_channels"], 2 * has["in_channels"]):
-        raise ValueError(f"{path}: {has['in_channels']} channels in and {has['out_channels']} out are no noise estimate")
+        raise ValueError(
+            f"{path}: {has['in_channels']} channels in and {has['out_channels']} out are no noise estimate"
+        )
     unet = {
         "sample_size": size,
         "channels": has["in_channels"],

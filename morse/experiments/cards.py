@@ -206,13 +206,6 @@ def dot_training_view(card: Card) -> dict[str, Any]:
     return network_view(card, ["dash"]) | {"dot": without(card["dot"], apart) | recipe}
 
 
-def dot_means(card: Card) -> dict[str, int]:
-    """The means of Dot's training, each key of :data:`MEANS`: "gradient_checkpointing" is 0 or
-    1."""
-    recipe = card["dot"]["training"]
-    return {key: int(recipe.get(key, key != "gradient_checkpointing")) for key in MEANS}
-
-
 def sampler_view(card: Card) -> dict[str, Any]:
     """The part of a sampler's card that makes the sampler, without what only checks need."""
     return only(card, ("kind", "options"))

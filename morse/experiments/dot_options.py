@@ -1,9 +1,14 @@
-"""Options of `morse train-dot` -> changes to a model's card."""
+"""How Dot is trained, apart from its recipe: options of the command line, means, own images.
+
+A *means* changes results by rounding only: processes, parts of a step, checkpoints of gradients.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+from morse.experiments.cards import MEANS, Card, merged, network_view, only
 
 PLACES = {
     "steps": ("train", "steps"),
@@ -37,3 +42,24 @@ def changes_of(options: Mapping[str, Any]) -> dict[str, Any]:
             place[last] = options[option]
     channels = {"channels": list(options["channels"])} if options.get("channels") else {}
     return {"dot": {"training": recipe} | channels}
+
+
+def dot_means(card: Card) -> dict[str, int]:
+    """The means of Dot's training, by key: "gradient_checkpointing" is 0 or
+    1."""
+    recipe = card["dot"]["training"]
+    return {key: int(recipe.get(key, key != "gradient_checkpointing")) for key in MEANS}
+
+
+def with_means(card: Card, means: Any) -> dict[str, Any]:
+    """The card of :func:`morse.experiments.cards.dot_training_view` with its means again.
+
+    Args:
+        means: an object with an attribute for each of :data:`MEANS`.
+    """
+    return merged(card, {"dot": {"training": {key: getattr(means, key) for key in MEANS}}})
+
+
+def own_images_view(card: Card) -> dict[str, Any]:
+    """The part of a model's card that the images depend on that Dash makes for Dot's training."""
+    return network_view(card, ["dash"]) | {"dot": {"training": only(card["dot"]["training"], ("own",))}}

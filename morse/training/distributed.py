@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from torch import Tensor, distributed, multiprocessing, nn
@@ -156,7 +158,7 @@ def run(processes: int, device: str, target: str, *args: Any) -> Any:
         What the function returned in process 0.
 
     Raises:
-        ValueError, DamagedFile, OSError, FloatingPointError: an error of input of any process, once.
+        ValueError, DamagedFile, OSError, FloatingPointError: an error of input of any process.
         ChildProcessError: one line, if a process was killed.
     """
     if under_torchrun():
@@ -168,7 +170,8 @@ def run(processes: int, device: str, target: str, *args: Any) -> Any:
         return resolve(target)(*args)
     with tempfile.TemporaryDirectory(prefix="morse-group-") as folder:
         given = (processes, torch.get_num_threads(), device, Path(folder), target, args)
-        started = multiprocessing.start_processes(_process, given, processes, join=False, start_method="spawn")
+        with _without_main():
+            started = multiprocessing.start_processes(_process, given, processes, join=False, start_method="spawn")
         try:
             while not started.join(grace_period=GRACE):
                 pass
@@ -178,6 +181,16 @@ def run(processes: int, device: str, target: str, *args: Any) -> Any:
             for process in started.processes:
                 process.terminate()
         return pickle.loads((Path(folder) / "result").read_bytes())
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Within the block, a new process does not import the program that runs. A script without a
+    guard, such as Snakemake's, would run again in it."""
+    program = vars(sys.modules["__main__"])
+    with patch.dict(program, {"__spec__": None}):
+        program.pop("__file__", None)
+        yield
 
 
 def _share_cores(processes: int) -> None:

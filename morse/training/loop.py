@@ -141,9 +141,7 @@ def train(
     return spent | {"loss": sum(tail) / max(1, len(tail))}
 
 
-def _differentiated(
-    loss_function: LossFunction, step: int, settings: TrainSettings, device: torch.device
-) -> Tensor:
+def _differentiated(loss_function: LossFunction, step: int, settings: TrainSettings, device: torch.device) -> Tensor:
     """The loss of a step, or this process's share, whose gradients are added to the parameters'."""
     # Dropout draws from torch's own generator. Seeded for each step, it is resumed too.
     torch.manual_seed(generator(settings.seed, step, DROPOUT_STREAM).initial_seed())
@@ -154,9 +152,7 @@ def _differentiated(
     return total
 
 
-def _parts(
-    loss_function: LossFunction, step: int, settings: TrainSettings, device: torch.device
-) -> Iterator[Tensor]:
+def _parts(loss_function: LossFunction, step: int, settings: TrainSettings, device: torch.device) -> Iterator[Tensor]:
     """The scalars of a step's loss, each computed in the training's precision."""
     precision = torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
     with precision:
