@@ -1,4 +1,4 @@
-"""Training Dot in less memory: parts of a step, checkpoints of gradients, and resuming with them."""
+"""Training Dot in less memory: parts of a step, checkpoints of gradients, resuming with them."""
 
 import numpy as np
 import pytest
