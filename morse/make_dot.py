@@ -167,7 +167,7 @@ def _square(path: Path, channels: int, size: int) -> np.ndarray:
         raise ValueError(f"{path} is no image that can be read; take it out of the folder") from error
     side = min(picture.size)
     left, top = ((length - side) // 2 for length in picture.size)
-    picture = picture.resize((size, size), Image.Resampling.BICUBIC, (left, top, left + side, top + side))
+    picture = picture.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BICUBIC)
     return np.asarray(picture).reshape(size, size, channels).transpose(2, 0, 1)
 
 
