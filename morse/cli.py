@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from pathlib import Path
@@ -193,11 +194,11 @@ def train_dot(
     from morse.make_dot import card_of_folder, described
     from morse.provenance import usable_cores
     from morse.runtime.device import device_of
-    from morse.training.distributed import is_first, run
+    from morse.training.distributed import is_first, members, run
 
     complete = complete or card_of_folder(model, changes, "own-data")
     count, output = dot_means(complete)["processes"], out or Path("results", "trained", card or model.resolve().name)
-    for key, value in described(complete, count).items() if is_first() else ():
+    for key, value in described(complete, members(count)).items() if is_first() else ():
         typer.echo(f"{key:20}{value}")
     given, where = None if data == OWN else data, device_of(device.value, usable_cores())
     record = run(count, where, "morse.make_dot:make_dot", complete, model, given, output, where)
@@ -226,6 +227,8 @@ def main() -> None:
 
 
 def _told(message: str, code: int) -> int:
-    if os.environ.get("RANK", "0") == "0":  # of torchrun's processes, which all have the same error, one tells
-        print(f"morse: {message}", file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0":
+        print(f"morse: {message}", file=sys.stderr, flush=True)
+    else:  # torchrun's processes have the same error, and it ends all when one ends: the first tells
+        time.sleep(2)
     return code

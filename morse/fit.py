@@ -78,7 +78,10 @@ def check_training(where: str, training: Card, model: Card, cards: Cards) -> Non
     if training["data"] == OWN:
         own = training["own"]
         require_known(f"sampler in {where}: own", [own["sampler"]], cards["sampler"])
-        check_sampler_fits(cards["sampler"][own["sampler"]], model, own["calls"])
+        try:
+            check_sampler_fits(cards["sampler"][own["sampler"]], model, own["calls"])
+        except (UnknownName, TypeError, ValueError) as error:
+            raise ValueError(f"{where}: own: {error}") from error
         return
     require_known(f"task in {where}: data", [training["data"]], cards["task"])
     unet = model["unet"]

@@ -21,6 +21,7 @@ from morse.dash.converters import convert_file
 from morse.dash.diffusers_folder import folder_card
 from morse.dash.loading import build_dash
 from morse.data.archive import shapes_of, write_dataset
+from morse.dot.chain_settings import ChainSettings
 from morse.dot.loading import new_dot, own_parameters
 from morse.dot.training import train_dot_on
 from morse.experiments.cards import OWN, Card, complete_model, merged, only, read_card, resource, schema
@@ -70,13 +71,12 @@ def described(card: Card, processes: int) -> dict[str, str]:
     counted = flops(dash, dot, dash.shape, "meta", dash.classes)
     n, nominal = counted["dash"] / counted["dot"], card["dot"]["ratio"]
     recipe = card["dot"]["training"]
-    chains = recipe["chain"]["chains"]
-    pairs = chains * recipe["chain"]["points"] * (recipe["chain"]["points"] - 1) // 2 // recipe["chain"]["steps"]
+    chain = ChainSettings(**recipe["chain"])
     return {
         "Dot": f"{own:,} parameters of its own",
         "N by FLOPs": f"{n:.2f}" + (f", less than the {nominal:g} of plans: give smaller channels" * (n < nominal)),
-        "pairs per step": f"{pairs}, of {chains} chains of {recipe['chain']['points']} calls of Dash, "
-        f"{recipe['chain']['steps']} steps a draw",
+        "pairs per step": f"{chain.pairs_per_step}, of {chain.chains} chains of {chain.points} calls of Dash, "
+        f"{chain.steps} steps a draw",
         "steps": f"{recipe['train']['steps']}, by {processes} process{'es' * (processes > 1)}",
     }
 

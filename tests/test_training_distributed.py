@@ -18,7 +18,7 @@ from torch.multiprocessing import ProcessRaisedException
 
 from morse.checkpoints import write_state
 from morse.files import DamagedFile, sha256
-from morse.training.distributed import agreed, is_first, rank, run, sum_gradients, summed, together, world
+from morse.training.distributed import agreed, is_first, members, rank, run, sum_gradients, summed, together, world
 
 pytestmark = pytest.mark.slow
 WITH_ALL = {"learned_variance": True, "classes": 3, "dropout": 0.1}
@@ -113,7 +113,7 @@ def test_processes_need_a_gpu_each(monkeypatch):
     environment = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1"}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert not is_first()
+    assert not is_first() and members(8) == 2
     with pytest.raises(ValueError, match="a process for each GPU: there are 1, so give 1 processes or fewer"):
         run(1, "cuda", "processes:sums")
 

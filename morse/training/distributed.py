@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -30,6 +31,9 @@ EXPECTED = (DamagedFile, OSError, ValueError, UnknownName, FloatingPointError)
 
 GRACE = 5.0
 """Seconds in which processes may end by themselves when one has ended with an error."""
+
+PATIENCE = timedelta(days=1)
+"""How long processes wait for one that prepares data. One that has ended is noticed at once."""
 
 
 def rank() -> int:
@@ -125,6 +129,7 @@ def _joined(number: int, local: int, processes: int, device: str, meet: str) -> 
         rank=number,
         world_size=processes,
         device_id=torch.device("cuda", local) if on_gpu else None,
+        timeout=PATIENCE,
     )
     try:
         yield
@@ -140,6 +145,11 @@ def under_torchrun() -> bool:
 def is_first() -> bool:
     """Whether this process is the one that talks, also before it has joined the others."""
     return not under_torchrun() or os.environ["RANK"] == "0"
+
+
+def members(processes: int) -> int:
+    """How many processes :func:`run` trains with: those of torchrun, or ``processes``."""
+    return int(os.environ["WORLD_SIZE"]) if under_torchrun() else processes
 
 
 def run(processes: int, device: str, target: str, *args: Any) -> Any:
