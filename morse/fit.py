@@ -12,7 +12,7 @@ from morse.dash import FAMILIES
 from morse.data.archive import shapes_of
 from morse.dot.chain_settings import ChainSettings
 from morse.experiments.axes import Run
-from morse.experiments.cards import Card, Cards, resource
+from morse.experiments.cards import OWN, Card, Cards, resource
 from morse.methods import METHODS
 from morse.registry import UnknownName, require_known, unknown
 from morse.samplers import make_sampler
@@ -73,8 +73,16 @@ def check_dot(model: Card, trained: bool) -> None:
 
 
 def check_training(where: str, training: Card, model: Card, cards: Cards) -> None:
-    """Whether a training's data exist and are of the model's shape. Raises ValueError as
-    :func:`check_dash` does."""
+    """Whether a training's data exist and are of the model's shape, or can be made by Dash. Raises
+    ValueError as :func:`check_dash` does."""
+    if training["data"] == OWN:
+        own = training["own"]
+        require_known(f"sampler in {where}: own", [own["sampler"]], cards["sampler"])
+        try:
+            check_sampler_fits(cards["sampler"][own["sampler"]], model, own["calls"])
+        except (UnknownName, TypeError, ValueError) as error:
+            raise ValueError(f"{where}: own: {error}") from error
+        return
     require_known(f"task in {where}: data", [training["data"]], cards["task"])
     unet = model["unet"]
     check_images(cards["task"][training["data"]]["data"], training["split"], unet["channels"], unet["sample_size"])

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from morse.experiments.axes import Run
-from morse.experiments.cards import Cards, method_view, resource, searches
+from morse.experiments.cards import OWN, Cards, method_view, resource, searches
 from morse.files import DamagedFile
 from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, shapes_in, time_of
 from morse.methods import METHODS
@@ -153,6 +153,8 @@ def _files(cards: Cards, runs: Runs) -> Iterable[tuple[str, str]]:
             if model["dot"]["source"] == "shipped":
                 yield model["dot"]["file"], f"Dot of {run['model']}"
             trained_on = model["dot"]["training"]["data"]  # needed too: what Dot explains is measured on its test split
+            if trained_on == OWN:
+                continue
             require_known(f"task in model {run['model']}: dot: training: data", [trained_on], cards["task"])
             if "kind" not in cards["task"][trained_on]["data"]:
                 yield cards["task"][trained_on]["data"]["file"], f"data of {trained_on}"

@@ -40,7 +40,9 @@ ORDER = [
     "fit",
     "preflight",
     "forecast",
+    "make_dot",
     "pipeline",
+    "cli_scale",
     "cli",
 ]
 """A module or sub-package imports only what stands before it."""
