@@ -18,7 +18,7 @@ from morse.cli_scale import KINDS, Device, Model, completes, known, scale
 from morse.experiments.cards import read_card, summary
 from morse.files import DamagedFile
 from morse.methods import BASELINE, METHODS, MORSE, method_named
-from morse.registry import UnknownName
+from morse.registry import UnknownName, require_known
 
 app = typer.Typer(help="Morse: dual-sampling for diffusion models. Settings and files: config/README.md.")
 app.add_typer(scale)

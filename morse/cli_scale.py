@@ -17,7 +17,7 @@ from morse.experiments.cards import OWN, names, read_card, resource
 from morse.experiments.configuration import read_configuration
 from morse.experiments.dot_options import changes_of, dot_means
 from morse.experiments.sources import published_by
-from morse.files import DamagedFile
+from morse.files import DamagedFile, sha256
 from morse.forecast.throughput import GPUS
 from morse.methods import METHODS
 
@@ -94,6 +94,19 @@ def fetch(
         raise ValueError("there is no terminal to ask at; give --yes")
     if faults := fetch_all(sources, typer.echo, lambda question: yes or typer.confirm(question), from_dir):
         raise DamagedFile("; ".join(faults))
+
+
+@scale.command()
+def prepare(
+    task: Annotated[str, typer.Argument(help="Of `morse list tasks`.", autocompletion=completes("task"))],
+    configfile: Annotated[list[Path] | None, typer.Option(help="Whose overrides of cards count.")] = None,
+) -> None:
+    """Prepares a task's data from their published files, or a folder of images."""
+    from morse.data.preparing import prepare_data
+
+    overrides = read_configuration(configfile)["overrides"] if configfile else {}
+    path = prepare_data(task, read_card("task", task, overrides.get("tasks", {}).get(task))["data"])
+    typer.echo(f"{path}: sha256 {sha256(path)}, for `data: sha256` of the card")
 
 
 @scale.command()

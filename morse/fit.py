@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from morse.dash import FAMILIES
-from morse.data.archive import shapes_of
+from morse.data.loading import shapes_of
 from morse.dot.chain_settings import ChainSettings
 from morse.experiments.axes import Run
 from morse.experiments.cards import OWN, Card, Cards, resource

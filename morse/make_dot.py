@@ -20,7 +20,8 @@ from PIL import Image
 from morse.dash.converters import convert_file
 from morse.dash.diffusers_folder import folder_card
 from morse.dash.loading import build_dash
-from morse.data.archive import shapes_of, write_dataset
+from morse.data.archive import write_dataset
+from morse.data.loading import shapes_of
 from morse.dot.chain_settings import ChainSettings
 from morse.dot.loading import new_dot, own_parameters
 from morse.dot.training import train_dot_on

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from morse.data.archive import load_split, read_split, write_dataset
+from morse.data.archive import read_split, write_dataset
+from morse.data.loading import load_split
 from morse.experiments.cards import read_card
 from morse.files import DamagedFile, open_npz, sha256, write_npz
 

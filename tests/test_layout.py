@@ -50,7 +50,8 @@ ORDER = [
 TORCH_FREE = (
     "registry", "options", "provenance", "formats", "files", "published", "fetching.*", "fit", "preflight",
     "experiments.*",
-    "schedules.[!l]*", "samplers.*", "data.archive", "data.parts", "dot.chain_settings", "dash",
+    "schedules.[!l]*", "samplers.*", "data", "data.archive", "data.prepared", "data.loading", "data.parts",
+    "dot.chain_settings", "dash",
     "methods", "methods.plans", "sampling.shards", "runtime.light_import",
     "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*", "forecast.throughput",
 )  # fmt: skip

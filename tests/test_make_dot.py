@@ -8,7 +8,8 @@ from PIL import Image
 
 from morse.checkpoints import write_state
 from morse.dash.loading import load_dash
-from morse.data.archive import load_split, write_dataset
+from morse.data.archive import write_dataset
+from morse.data.loading import load_split
 from morse.dot.loading import load_dot
 from morse.experiments.cards import complete_model, schema
 from morse.experiments.dot_options import changes_of

@@ -5,7 +5,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from morse.data.archive import load_split, write_dataset
+from morse.data.archive import write_dataset
+from morse.data.loading import load_split
 from morse.experiments.cards import read_card
 from morse.files import DamagedFile, sha256
 from morse.quality.extractors import load_extractor

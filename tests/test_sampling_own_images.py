@@ -7,7 +7,7 @@ from networks import tiny_card, tiny_dash
 from morse.checkpoints import write_state
 from morse.dash.conditioning import classes_of
 from morse.dash.loading import load_dash
-from morse.data.archive import load_split
+from morse.data.loading import load_split
 from morse.dot.training import train_dot_on
 from morse.sampling import own_images as module
 from morse.sampling.own_images import OWN_SEED, key_of, own_images

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from morse.data.archive import load_split
+from morse.data.loading import load_split
 from morse.experiments.cards import ROOT, names, read_card, resource
 from morse.quality.extractors import load_extractor
 from morse.quality.frechet import frechet_distance

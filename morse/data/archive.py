@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
-from morse.experiments.cards import resource
 from morse.files import open_npz, sha256, write_npz
 from morse.formats import require_images
 from morse.registry import nearest
@@ -30,8 +29,8 @@ class Split:
 
     Attributes:
         images: (n, C, H, W) uint8.
-        labels: (n,) uint8 class indices.
-        identity: from :func:`identity`. Statistics are bound to it.
+        labels: (n,) class indices, of any type of whole numbers.
+        identity: of exactly these images. Statistics are bound to it.
     """
 
     images: np.ndarray
@@ -82,9 +81,8 @@ def _checked(images: Any, labels: Any, split: Any, name: str) -> np.ndarray:
     return labels.astype(np.uint8)
 
 
-def shapes_of(path: Path | str) -> dict[str, tuple[int, int, int, int]]:
-    """Split -> (n, C, H, W) of a data set file, without its images, so that a configuration is
-    checked in no time.
+def archive_shapes(path: Path | str) -> dict[str, tuple[int, int, int, int]]:
+    """Split -> (n, C, H, W) of a data set file, without its images.
 
     Raises:
         DamagedFile: one line, for a missing or unreadable file.
@@ -138,21 +136,3 @@ def read_split(path: Path | str, split: str, size: int, expected_sha256: str | N
     pad = margin // 2
     images = np.pad(images, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     return Split(images, labels, identity(path, expected_sha256 or sha256(path), split, size))
-
-
-def load_split(data: Mapping[str, Any], split: str) -> Split:
-    """One split of a task's data.
-
-    Args:
-        data: a task card's ``data``: ``file``, ``size``, and ``sha256`` if it is known.
-
-    Raises:
-        DamagedFile, ValueError: as :func:`read_split`.
-    """
-    return read_split(resource(data["file"]), split, data["size"], data.get("sha256"))
-
-
-def with_file(data: Mapping[str, Any], file: Any) -> dict[str, Any]:
-    """A task card's ``data`` of another file, which a run made itself; of none, the data as they
-    are."""
-    return {**data, "file": str(Path(file).resolve())} if file else dict(data)

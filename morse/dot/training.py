@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from morse.dash.loading import load_dash
-from morse.data.archive import load_split
+from morse.data.loading import load_split
 from morse.dot.chains import Chains, ChainSettings, ChainSource
 from morse.dot.loading import adapted_dot, form_of
 from morse.dot.lora import own_state

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from morse.data.archive import identity, load_split
+from morse.data.archive import identity
+from morse.data.loading import load_split
 from morse.experiments.cards import Card, resource
 from morse.quality.extractors import load_extractor
 from morse.quality.features import Features

@@ -11,7 +11,7 @@ import torch
 from pairs import ratio_in_turn
 from PIL import Image
 
-from morse.data.archive import load_split
+from morse.data.loading import load_split
 from morse.experiments.cards import read_card
 from morse.files import sha256
 from morse.published import INCEPTION

@@ -57,6 +57,12 @@ def dot_data(wildcards):
     return own if name == cards.OWN else CARDS["task"][name]["data"]
 
 
+def prepared_data(wildcards):
+    """The file of the data of Dot's training, if a job prepares it."""
+    data = dot_data(wildcards)
+    return str(cards.resource(data["file"])) if "kind" in data else []
+
+
 def own_images(wildcards):
     """The images that Dash makes for Dot's training, if its card asks for them."""
     own = CARDS["model"][wildcards.model]["dot"]["training"]["data"] == cards.OWN

@@ -78,6 +78,7 @@ rule explained:
         dash=dash_weights,
         dot="<results>/prepared/{model}.safetensors",
         own=own_images,
+        data=prepared_data,
     output:
         record="<results>/explained/{model}.json",
     log:

@@ -11,6 +11,9 @@ CONVERTED = [
 ]
 
 
+PREPARED = [name for name, card in CARDS["task"].items() if "kind" in card["data"]]
+
+
 rule published:
     input:
         list(SOURCES),
@@ -53,3 +56,25 @@ rule convert_weights:
         ),
     script:
         "../scripts/convert_weights.py"
+
+
+rule prepare_data:
+    input:
+        lambda w: [
+            str(source.path)
+            for source in sources_of("task", w.task, CARDS["task"][w.task])
+        ],
+    output:
+        described=str(cards.resource("data/{task}/dataset.json")),
+    log:
+        "<results>/logs/prepare_data/{task}.log",
+    wildcard_constraints:
+        task="|".join(map(re.escape, PREPARED)) or "none",
+    conda:
+        "../../environment.yml"
+    params:
+        data=lambda w: cards.without(
+            CARDS["task"][w.task]["data"], ("source", "licence", "sha256")
+        ),
+    script:
+        "../scripts/prepare_data.py"

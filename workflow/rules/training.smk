@@ -65,6 +65,7 @@ rule train_dot:
     input:
         dash=lambda w: str(cards.resource(CARDS["model"][w.model]["dash"]["file"])),
         own=own_images,
+        data=prepared_data,
     output:
         dot="<results>/dot/{model}.safetensors",
         training="<results>/dot/{model}.json",
@@ -90,6 +91,7 @@ use rule train_dot as train_dot_of_the_zoo with:
     input:
         dash="<results>/zoo/{model}/dash.safetensors",
         own=own_images,
+        data=prepared_data,
     output:
         dot="<results>/zoo/{model}/dot.safetensors",
         training="<results>/zoo/{model}/dot.json",

@@ -3,7 +3,7 @@
 from adapter import device_of, job
 
 with job(snakemake, networks=True):
-    from morse.data.archive import load_split, with_file
+    from morse.data.loading import load_split, with_file
     from morse.dot.explained import explain
     from morse.files import write_json
     from morse.results.records import explained_record

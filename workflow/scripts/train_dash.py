@@ -6,7 +6,7 @@ from adapter import device_of, job, written_by
 
 with job(snakemake, networks=True):
     from morse.dash.training import train_dash
-    from morse.data.archive import load_split
+    from morse.data.loading import load_split
     from morse.files import write_json
     from morse.results.records import training_record
 

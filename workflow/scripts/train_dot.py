@@ -5,7 +5,7 @@ from pathlib import Path
 from adapter import device_of, job, written_by
 
 with job(snakemake, networks=True):
-    from morse.data.archive import with_file
+    from morse.data.loading import with_file
     from morse.experiments.dot_options import with_means
     from morse.files import write_json
     from morse.results.records import training_record

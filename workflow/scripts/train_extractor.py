@@ -5,7 +5,7 @@ from pathlib import Path
 from adapter import device_of, job, written_by
 
 with job(snakemake, networks=True):
-    from morse.data.archive import load_split
+    from morse.data.loading import load_split
     from morse.files import write_json
     from morse.quality.extractors.fashion_classifier import train_classifier
     from morse.results.records import training_record

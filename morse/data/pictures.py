@@ -1,0 +1,71 @@
+"""Files of images, of whatever format and shape, as square RGB images by one stated rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from morse.files import DamagedFile
+
+RULE = (
+    "RGB: grey is repeated, palettes and CMYK are converted by Pillow, 16 bits are divided by 257, EXIF turns; "
+    "alpha and animations are refused; halved by BOX while twice the size, BICUBIC to the short side, centre crop"
+)
+"""How :func:`picture` and :func:`shrunk` make a square image, in words."""
+DEEP = ("I;16", "I;16B", "I;16L", "I")
+"""Pillow's modes of 16-bit grey."""
+
+
+def picture(file: Path | IO[bytes], name: str) -> Image.Image:
+    """An image file in RGB, as :data:`RULE` says.
+
+    Args:
+        name: what error messages call it.
+
+    Raises:
+        DamagedFile: one line, for a file that is no whole image.
+        ValueError: one line, for an image with an alpha channel, or an animation.
+    """
+    try:
+        with Image.open(file) as image:
+            if getattr(image, "n_frames", 1) > 1:
+                raise ValueError(f"{name} is an animation; take it out, or save one frame of it")
+            if _is_transparent(image):
+                raise ValueError(f"{name} has transparent pixels; save it without an alpha channel")
+            turned = ImageOps.exif_transpose(image)
+            if turned.mode in DEEP:
+                deep = np.asarray(turned).astype(np.int64)
+                turned = Image.fromarray(((deep + 128) // 257).clip(0, 255).astype(np.uint8))
+            return turned.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = " ".join(str(error).split())
+        raise DamagedFile(f"{name} is no whole image ({reason}); take it out, or get it again") from error
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    """Whether some pixel is not opaque. An alpha channel that says nothing is no fault."""
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return "A" in image.getbands() and image.getchannel("A").getextrema()[0] < 255
+
+
+def shrunk(image: Image.Image, size: int, name: str = "the image") -> np.ndarray:
+    """(3, size, size) uint8: the middle of an image, shrunk as iDDPM's authors do.
+
+    It is halved with a box filter while its short side is at least twice the size, then resized
+    with a bicubic one (openai/improved-diffusion, improved_diffusion/image_datasets.py).
+
+    Raises:
+        ValueError: one line, for an image that is smaller than ``size``.
+    """
+    if min(image.size) < size:
+        raise ValueError(f"{name} is {image.size[0]} x {image.size[1]}, smaller than {size} x {size}; take it out")
+    while min(image.size) >= 2 * size:
+        image = image.resize((image.size[0] // 2, image.size[1] // 2), Image.Resampling.BOX)
+    scale = size / min(image.size)
+    image = image.resize((round(image.size[0] * scale), round(image.size[1] * scale)), Image.Resampling.BICUBIC)
+    left, top = ((length - size) // 2 for length in image.size)
+    return np.asarray(image.crop((left, top, left + size, top + size))).transpose(2, 0, 1)

@@ -1,0 +1,100 @@
+"""Image files of any format and shape become square RGB images by one stated rule."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from morse.data.pictures import picture, shrunk
+from morse.files import DamagedFile
+
+
+def noise(height=12, width=12, channels=3):
+    return np.random.default_rng(0).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def saved(tmp_path, image, suffix=".png", **options):
+    path = tmp_path / f"image{suffix}"
+    image.save(path, **options)
+    return path
+
+
+def read(path):
+    return np.asarray(picture(path, str(path)))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".webp"])
+def test_colours_of_lossless_formats_are_exact(tmp_path, suffix):
+    options = {"lossless": True} if suffix == ".webp" else {}
+    np.testing.assert_array_equal(read(saved(tmp_path, Image.fromarray(noise()), suffix, **options)), noise())
+
+
+def test_jpeg_is_near(tmp_path):
+    smooth = np.broadcast_to(np.arange(16, dtype=np.uint8)[:, None, None] * 16, (16, 16, 3))
+    found = read(saved(tmp_path, Image.fromarray(np.ascontiguousarray(smooth)), ".jpg", quality=95))
+    assert np.abs(found.astype(int) - smooth).max() < 12
+
+
+def test_grey_is_repeated_and_palettes_are_resolved(tmp_path):
+    grey = noise(channels=1)[..., 0]
+    np.testing.assert_array_equal(read(saved(tmp_path, Image.fromarray(grey))), np.repeat(grey[..., None], 3, 2))
+    few = Image.fromarray(noise() // 128 * 128).quantize(8)
+    np.testing.assert_array_equal(read(saved(tmp_path, few)), np.asarray(few.convert("RGB")))
+
+
+def test_sixteen_bits_become_eight(tmp_path):
+    deep = np.array([[0, 257, 257 * 128 + 128], [257 * 200 + 129, 65535, 1000]], np.uint16)
+    found = read(saved(tmp_path, Image.fromarray(deep)))
+    np.testing.assert_array_equal(found[..., 0], [[0, 1, 128], [201, 255, 4]])
+
+
+def test_cmyk_is_converted(tmp_path):
+    cmyk = Image.fromarray(noise()).convert("CMYK")
+    np.testing.assert_array_equal(read(saved(tmp_path, cmyk, ".tiff")), np.asarray(cmyk.convert("RGB")))
+
+
+def test_exif_turns_the_image(tmp_path):
+    image = Image.fromarray(noise(4, 8))
+    exif = image.getexif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    found = read(saved(tmp_path, image, exif=exif))
+    np.testing.assert_array_equal(found, np.rot90(noise(4, 8), -1))
+
+
+def test_an_alpha_channel_counts_only_if_something_shows_through(tmp_path):
+    opaque = np.concatenate([noise(), np.full((12, 12, 1), 255, np.uint8)], axis=2)
+    np.testing.assert_array_equal(read(saved(tmp_path, Image.fromarray(opaque))), noise())
+    opaque[3, 3, 3] = 254
+    with pytest.raises(ValueError, match=r"image.png has transparent pixels; save it without an alpha channel"):
+        read(saved(tmp_path, Image.fromarray(opaque)))
+
+
+def test_animations_and_damaged_files_are_refused_by_name(tmp_path):
+    frames = [Image.fromarray(noise() // (i + 1)) for i in range(2)]
+    with pytest.raises(ValueError, match="image.gif is an animation"):
+        read(saved(tmp_path, frames[0], ".gif", save_all=True, append_images=frames[1:]))
+    path = saved(tmp_path, Image.fromarray(noise(64, 64)))
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(DamagedFile, match="image.png is no whole image") as error:
+        read(path)
+    assert "\n" not in str(error.value)
+    path.write_text("no image", encoding="utf-8")
+    with pytest.raises(DamagedFile, match="image.png is no whole image"):
+        read(path)
+
+
+def test_the_middle_is_cut_out_and_halved_by_means(tmp_path):
+    """40 x 16 to 8: halved once by means of four to 20 x 8, then the middle 8 of 20 columns."""
+    array = noise(16, 40)
+    means = array.reshape(8, 2, 20, 2, 3).mean(axis=(1, 3))
+    found = shrunk(Image.fromarray(array), 8)
+    assert found.shape == (3, 8, 8) and found.dtype == np.uint8
+    assert np.abs(found.transpose(1, 2, 0) - means[:, 6:14]).max() <= 1.01  # rounded twice
+
+
+def test_an_image_of_the_size_stays_as_it_is():
+    np.testing.assert_array_equal(shrunk(Image.fromarray(noise()), 12), noise().transpose(2, 0, 1))
+
+
+def test_a_smaller_image_is_refused():
+    with pytest.raises(ValueError, match="a.png is 12 x 10, smaller than 12 x 12; take it out"):
+        shrunk(Image.fromarray(noise(10, 12)), 12, "a.png")

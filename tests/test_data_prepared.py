@@ -1,0 +1,159 @@
+"""Prepared data sets: images of any number as memory maps, whole or absent."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from morse.data.loading import load_split, shapes_of
+from morse.data.prepared import read_prepared, write_prepared
+from morse.files import DamagedFile, sha256
+
+SHAPE = (3, 8, 8)
+
+
+def images(count, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, *SHAPE), np.uint8)
+
+
+def pairs(array, labels=None):
+    return [(image, None if labels is None else labels[i]) for i, image in enumerate(array)]
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "shapes" / "dataset.json"
+
+
+def written(path, counts=(5, 3), labels=True, parts=None):
+    arrays = {"train": images(counts[0]), "test": images(counts[1], 1)}
+    classes = [999, 0, 5, 7, 300] if labels else None
+    splits = {split: (len(array), pairs(array, classes)) for split, array in arrays.items()}
+    write_prepared(path, "folder", "as they are", {"a.zip": "0" * 64}, SHAPE, splits, parts)
+    return arrays
+
+
+def test_what_is_written_comes_back(path):
+    arrays = written(path)
+    split = read_prepared(path, "train", 8)
+    np.testing.assert_array_equal(split.images, arrays["train"])
+    assert isinstance(split.images, np.memmap) and not split.images.flags.writeable
+    assert split.labels.tolist() == [999, 0, 5, 7, 300]  # more than a byte holds
+    assert split.identity == f"folder/{sha256(path)}/train/8x8/prepared"
+    assert shapes_of(path) == {"train": (5, *SHAPE), "test": (3, *SHAPE)}
+    assert not [file for file in path.parent.iterdir() if file.name.startswith(".")]
+
+
+def test_a_task_s_data_are_read_by_their_file(path):
+    arrays = written(path, labels=False)
+    data = {"kind": "folder", "file": str(path), "size": 8}
+    split = load_split(data, "test")
+    np.testing.assert_array_equal(split.images, arrays["test"])
+    assert split.labels.tolist() == [0, 0, 0]
+    assert load_split(data | {"sha256": sha256(path)}, "test").identity == split.identity
+    with pytest.raises(DamagedFile, match="data set .*dataset.json is damaged: sha256"):
+        load_split(data | {"sha256": "0" * 64}, "test")
+
+
+def test_a_split_may_be_a_part_of_another(path):
+    arrays = written(path, parts={"held": ("train", 3, 2)})
+    held = read_prepared(path, "held", 8)
+    np.testing.assert_array_equal(held.images, arrays["train"][3:])
+    assert held.labels.tolist() == [7, 300] and shapes_of(path)["held"] == (2, *SHAPE)
+
+
+def test_equal_preparations_give_equal_bytes(path, tmp_path):
+    other = tmp_path / "other" / "dataset.json"
+    written(path)
+    written(other)
+    assert sha256(path) == sha256(other)
+
+
+@pytest.mark.parametrize(
+    ("count", "made", "message"),
+    [
+        (4, images(5), "split 'train' has more than the 4 images that the card states"),
+        (6, images(5), "split 'train' has 5 images, and the card states 6"),
+        (1, images(1)[:, :, :4], r"image 0 is uint8 \(3, 4, 8\), not uint8 \(3, 8, 8\)"),
+        (1, images(1).astype(float), "image 0 is float64"),
+    ],
+)
+def test_other_images_than_stated_leave_nothing(path, count, made, message):
+    with pytest.raises(ValueError, match=message) as error:
+        write_prepared(path, "folder", "", {}, SHAPE, {"train": (count, pairs(made))})
+    assert "\n" not in str(error.value)
+    assert not path.parent.exists() or not list(path.parent.iterdir())
+
+
+def test_all_images_have_a_class_or_none(path):
+    with pytest.raises(ValueError, match="some images have a class and some have none"):
+        write_prepared(path, "folder", "", {}, SHAPE, {"train": (2, [(images(1)[0], 1), (images(1)[0], None)])})
+    assert not path.exists()
+
+
+def test_a_killed_preparation_leaves_no_data_set_and_starts_again(path):
+    def broken():
+        yield from pairs(images(2))
+        raise KeyboardInterrupt
+
+    written(path)  # an earlier one, of other images
+    with pytest.raises(KeyboardInterrupt):
+        write_prepared(path, "folder", "", {}, SHAPE, {"train": (5, broken())})
+    with pytest.raises(DamagedFile, match="dataset.json is missing; make it: run `morse prepare`"):
+        read_prepared(path, "train", 8)
+    arrays = written(path)
+    np.testing.assert_array_equal(read_prepared(path, "train", 8).images, arrays["train"])
+
+
+def test_altered_missing_and_foreign_arrays_are_refused(path):
+    written(path)
+    file = path.with_name("train-images.npy")
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DamagedFile, match="train-images.npy is not what was prepared .*; prepare it again") as error:
+        read_prepared(path, "train", 8)
+    assert "\n" not in str(error.value)
+    np.save(file, images(4))
+    with pytest.raises(DamagedFile, match=r"is of shape \(4, 3, 8, 8\), not \(5, 3, 8, 8\)"):
+        read_prepared(path, "train", 8)
+    file.write_bytes(b"nothing")
+    with pytest.raises(DamagedFile, match="train-images.npy cannot be read"):
+        read_prepared(path, "train", 8)
+    file.unlink()
+    with pytest.raises(DamagedFile, match="train-images.npy is missing"):
+        read_prepared(path, "train", 8)
+
+
+def test_other_splits_and_sizes_are_one_line(path):
+    written(path)
+    with pytest.raises(ValueError, match="has no split 'val'; it has: test, train"):
+        read_prepared(path, "val", 8)
+    with pytest.raises(ValueError, match=r"images of \(8, 8\) in .* are not 16 x 16"):
+        read_prepared(path, "train", 16)
+    path.write_text(json.dumps({"kind": "folder"}), encoding="utf-8")
+    with pytest.raises(DamagedFile, match="is damaged .it has no preparation"):
+        read_prepared(path, "train", 8)
+
+
+def test_memory_does_not_grow_with_the_set(path):
+    """300 MB of images are written and read in batches within 150 MB."""
+    code = """
+import sys, resource
+from pathlib import Path
+import numpy as np
+from morse.data.prepared import read_prepared, write_prepared
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+path, image, before = Path(sys.argv[1]), np.ones((3, 256, 256), np.uint8), peak()
+write_prepared(path, "folder", "", {}, image.shape, {"train": (1600, ((image, 1) for _ in range(1600)))})
+written = peak()
+images = read_prepared(path, "train", 256).images
+total = sum(int(images[first : first + 16].copy().sum()) for first in range(0, 320, 16))
+assert total == 320 * image.size
+print((peak() - before) // 1024)
+"""
+    made = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, encoding="utf-8", check=True)
+    # Touched pages of a map count as resident, though the system takes them back at need.
+    assert int(made.stdout) < 500
