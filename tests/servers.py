@@ -11,6 +11,7 @@ class Server:
 
     Attributes:
         content: the bytes.
+        contents: path -> other bytes.
         breaks: after how many bytes each of the next answers breaks off.
         statuses: the statuses of the next answers, in place of 200 or 206.
         ranges: whether it knows ranges.
@@ -20,31 +21,32 @@ class Server:
 
     def __init__(self, content=b""):
         self.content, self.breaks, self.statuses, self.requests = content, [], [], []
+        self.contents = {}
         self.ranges = self.length = True
         self.url = ""
 
     def answer(self, handler):
         """Answers one request."""
-        asked = handler.headers.get("Range")
+        asked, content = handler.headers.get("Range"), self.contents.get(handler.path, self.content)
         self.requests.append((handler.path, asked))
         if self.statuses and (status := self.statuses.pop(0)) != 200:
             handler.send_error(status)
             return
         start = int(re.fullmatch(r"bytes=(\d+)-", asked).group(1)) if asked and self.ranges else 0
-        if start >= len(self.content) and start:
+        if start >= len(content) and start:
             handler.send_response(416)
-            handler.send_header("Content-Range", f"bytes */{len(self.content)}")
+            handler.send_header("Content-Range", f"bytes */{len(content)}")
             handler.send_header("Content-Length", "0")
             handler.end_headers()
             return
         handler.send_response(206 if start else 200)
         if start:
-            handler.send_header("Content-Range", f"bytes {start}-{len(self.content) - 1}/{len(self.content)}")
+            handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
         if self.length:
-            handler.send_header("Content-Length", str(len(self.content) - start))
+            handler.send_header("Content-Length", str(len(content) - start))
         handler.end_headers()
-        end = start + self.breaks.pop(0) if self.breaks else len(self.content)
-        handler.wfile.write(self.content[start:end])
+        end = start + self.breaks.pop(0) if self.breaks else len(content)
+        handler.wfile.write(content[start:end])
         handler.close_connection = True
 
 
