@@ -133,8 +133,9 @@ def _files(cards: Cards, runs: Runs) -> Iterable[tuple[str, str]]:
         card = cards["task"][task]
         yield card["data"]["file"], f"data of {task}"
         for extractor in card["extractors"]:
-            if shipped := (card["reference"].get("statistics") or {}).get(extractor):
-                yield shipped["file"], f"reference statistics of {task}"
+            for key in ("statistics", "published"):
+                if named := (card["reference"].get(key) or {}).get(extractor):
+                    yield named["file"], f"reference statistics of {task}"
             if "weights" in cards["extractor"][extractor]:
                 yield cards["extractor"][extractor]["weights"]["file"], f"extractor {extractor}"
 

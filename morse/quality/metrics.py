@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from morse.quality.estimates import Estimate, Jackknife
-from morse.quality.features import Features
+from morse.quality.features import Features, of_one_reference
 from morse.quality.frechet import frechet_infinity, frechet_with_error, images_for_infinity
 from morse.quality.kid import kid
 from morse.quality.precision_recall import density_coverage, precision_recall
@@ -161,14 +161,14 @@ def measure(names: Iterable[str], generated: Features, reference: Features, sums
     Args:
         names: of :data:`METRICS`.
         generated, reference: features of a run and of the data set.
-        sums: the statistics of the same data set.
+        sums: the statistics of the same data set, or published ones.
         groups: of the jackknife.
 
     Raises:
         ValueError: if the three differ in extractor, or the reference's two in data set.
     """
     identities = {generated.extractor, reference.extractor, sums.extractor}
-    if len(identities) > 1 or reference.data != sums.data:
+    if len(identities) > 1 or not of_one_reference(reference.data, sums.data):
         raise ValueError(
             f"features of {generated.data}, {reference.data} and statistics of {sums.data} do not go together; "
             "make them again"
