@@ -7,15 +7,17 @@ The files of pytorch-fid, clean-fid, EDM and DPM-Solver are .npz with ``mu`` (D,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from morse.experiments.cards import resource
 from morse.files import open_npz
-from morse.quality.extractors.base import Extractor
 from morse.quality.features import PUBLISHED
 from morse.quality.statistics import Statistics
+
+if TYPE_CHECKING:
+    from morse.quality.extractors.base import Extractor
 
 
 def read_published(card: Mapping[str, Any], extractor: Extractor, image_shape: tuple[int, int, int]) -> Statistics:
