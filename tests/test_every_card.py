@@ -26,8 +26,8 @@ TINY = {"sample_size": 8, "channels": 1, "block_out_channels": [8], "layers_per_
 
 
 def entries(content, key):
-    """All values of a key, at any depth."""
-    if isinstance(content, dict):
+    """All values of a key, at any depth, but for files that are fetched and made from those."""
+    if isinstance(content, dict) and "source" not in content:
         for name, value in content.items():
             if name == key:
                 yield value
