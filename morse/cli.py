@@ -5,56 +5,30 @@ Heavy imports are inside the commands, so that --help and list are fast.
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterable
-from enum import StrEnum
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from typer.exceptions import Abort, TyperException
 
-from morse.experiments.cards import names, read_card, resource, summary
+from morse.cli_scale import KINDS, Device, Model, completes, known, scale
+from morse.experiments.cards import read_card, summary
 from morse.files import DamagedFile
-from morse.forecast.throughput import GPUS
 from morse.methods import BASELINE, METHODS, MORSE, method_named
-from morse.registry import UnknownName, require_known
+from morse.registry import UnknownName
 
 app = typer.Typer(help="Morse: dual-sampling for diffusion models. Settings and files: config/README.md.")
-
-KINDS = ("models", "tasks", "samplers", "methods", "extractors")
-"""What `morse list` lists."""
-
-
-class Device(StrEnum):
-    """Where networks run."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-
-
-def _known(kind: str) -> Iterable[str]:
-    return {"kind": KINDS, "method": METHODS}.get(kind) or names(kind)
-
-
-def _completes(kind: str) -> Callable[[str], list[str]]:
-    """Shell completion of a kind of card, of methods, or of kinds."""
-
-    def complete(incomplete: str) -> list[str]:
-        return [name for name in _known(kind) if name.startswith(incomplete)]
-
-    return complete
-
-
-Model = Annotated[str, typer.Argument(help="A model of `morse list models`.", autocompletion=_completes("model"))]
+app.add_typer(scale)
 
 
 @app.command("list")
 def list_(
     kind: Annotated[
         str | None,
-        typer.Argument(help=f"One of {', '.join(KINDS)}; all where left out.", autocompletion=_completes("kind")),
+        typer.Argument(help=f"One of {', '.join(KINDS)}; all where left out.", autocompletion=completes("kind")),
     ] = None,
 ) -> None:
     """Lists what there is, a line each."""
@@ -62,7 +36,7 @@ def list_(
     for plural in [kind] if kind else KINDS:
         single = plural.removesuffix("s")
         captions = {
-            name: METHODS[name].caption if single == "method" else summary(single, name) for name in _known(single)
+            name: METHODS[name].caption if single == "method" else summary(single, name) for name in known(single)
         }
         if kind is None:
             typer.echo(f"{plural}:")
@@ -88,9 +62,9 @@ def info(model: Model) -> None:
 def sample(
     model: Model,
     sampler: Annotated[
-        str, typer.Option(help="Of `morse list samplers`.", autocompletion=_completes("sampler"))
+        str, typer.Option(help="Of `morse list samplers`.", autocompletion=completes("sampler"))
     ] = "ddim",
-    method: Annotated[str, typer.Option(help="Of `morse list methods`.", autocompletion=_completes("method"))] = MORSE,
+    method: Annotated[str, typer.Option(help="Of `morse list methods`.", autocompletion=completes("method"))] = MORSE,
     budget: Annotated[int, typer.Option(help="In LSD: latencies of a Dash step.", min=1)] = 8,
     images: Annotated[int, typer.Option(help="How many.", min=1)] = 16,
     out: Annotated[Path, typer.Option(help="A grid (.png), arrays (.npz), or a new folder for a PNG each.")] = Path(
@@ -124,43 +98,6 @@ def sample(
     typer.echo(f"{out}: {images} images by {' and by '.join(rows)}")
 
 
-@app.command()
-def convert(
-    model: Model,
-    source: Annotated[Path, typer.Argument(help="The file that its authors published, or a diffusers folder.")],
-    out: Annotated[Path | None, typer.Option(help="A .safetensors file; left out: where the card says.")] = None,
-    layout: Annotated[str | None, typer.Option(help="Where it is not the family's own.")] = None,
-) -> None:
-    """Converts published weights of a model's Dash."""
-    card = read_card("model", model)
-    output = out or resource(card["dash"]["file"])
-    from morse.runtime.light_import import import_unet
-
-    import_unet()
-    from morse.dash.converters import convert_file
-
-    digest = convert_file(card, source, output, layout)
-    typer.echo(f"{output}: sha256 {digest}, for `dash: sha256` of the card")
-
-
-@app.command()
-def cost(
-    configfile: Annotated[
-        list[Path] | None, typer.Option(help="As for snakemake; left out: config.yaml and paper.yaml.")
-    ] = None,
-    gpu: Annotated[str, typer.Option(help=f"One of {', '.join(GPUS)}.")] = "a100",
-    flops: Annotated[float | None, typer.Option(help="FLOPs a second that are reached, instead of --gpu.")] = None,
-    measure: Annotated[bool, typer.Option("--measure", help="Time each Dash on this machine instead.")] = False,
-    budgets: Annotated[str | None, typer.Option(help="Only these, such as 5,10,20.")] = None,
-    images: Annotated[int | None, typer.Option(help="Of each run; left out: the configuration's.", min=1)] = None,
-) -> None:
-    """Tells what a configuration costs, before anyone starts it: GPU hours, disk, memory."""
-    from morse.forecast.table import forecast
-
-    files = configfile or [resource("config/config.yaml"), resource("config/paper.yaml")]
-    typer.echo(forecast(files, gpu, flops, measure, budgets, images))
-
-
 def main() -> None:
     """The entry point of the command.
 
@@ -174,7 +111,7 @@ def main() -> None:
         code = _told(str(error), 2)
     except TyperException as error:
         code = _told(" ".join(error.format_message().split()), 2)
-    except (DamagedFile, OSError) as error:
+    except (DamagedFile, OSError, FloatingPointError) as error:
         code = _told(str(error), 1)
     except (KeyboardInterrupt, Abort):
         code = _told("stopped", 130)
@@ -182,5 +119,8 @@ def main() -> None:
 
 
 def _told(message: str, code: int) -> int:
-    print(f"morse: {message}", file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0":
+        print(f"morse: {message}", file=sys.stderr, flush=True)
+    else:  # torchrun's processes have the same error, and it ends all when one ends: the first tells
+        time.sleep(2)
     return code

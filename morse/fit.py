@@ -12,7 +12,7 @@ from morse.dash import FAMILIES
 from morse.data.archive import shapes_of
 from morse.dot.chain_settings import ChainSettings
 from morse.experiments.axes import Run
-from morse.experiments.cards import Card, Cards, resource
+from morse.experiments.cards import OWN, Card, Cards, resource
 from morse.methods import METHODS
 from morse.registry import UnknownName, require_known, unknown
 from morse.samplers import make_sampler
@@ -73,8 +73,16 @@ def check_dot(model: Card, trained: bool) -> None:
 
 
 def check_training(where: str, training: Card, model: Card, cards: Cards) -> None:
-    """Whether a training's data exist and are of the model's shape. Raises ValueError as
-    :func:`check_dash` does."""
+    """Whether a training's data exist and are of the model's shape, or can be made by Dash. Raises
+    ValueError as :func:`check_dash` does."""
+    if training["data"] == OWN:
+        own = training["own"]
+        require_known(f"sampler in {where}: own", [own["sampler"]], cards["sampler"])
+        try:
+            check_sampler_fits(cards["sampler"][own["sampler"]], model, own["calls"])
+        except (UnknownName, TypeError, ValueError) as error:
+            raise ValueError(f"{where}: own: {error}") from error
+        return
     require_known(f"task in {where}: data", [training["data"]], cards["task"])
     unet = model["unet"]
     check_images(cards["task"][training["data"]]["data"], training["split"], unet["channels"], unet["sample_size"])
@@ -90,7 +98,7 @@ def check_images(data: Card, split: str, channels: int, size: int) -> None:
         ValueError: one line, for a split that the file does not have, or images that a network of
             ``channels`` and ``size`` does not take.
     """
-    shapes = shapes_of(resource(data["file"]))
+    shapes = shapes_in(data)
     if split not in shapes:
         raise ValueError(f"{unknown('split of ' + data['file'], split, shapes)} (it has: {', '.join(sorted(shapes))})")
     _, has, height, width = shapes[split]
@@ -98,6 +106,15 @@ def check_images(data: Card, split: str, channels: int, size: int) -> None:
         raise ValueError(f"{data['file']} has images of {has} channels, the network takes {channels}")
     if height != width or height > size or (size - height) % 2:
         raise ValueError(f"{data['file']} has images of {height} x {width}, which cannot be centred in {size} x {size}")
+
+
+def shapes_in(data: Card) -> dict[str, tuple[int, int, int, int]]:
+    """Split -> (n, C, H, W) of a task's data. Data that are not prepared yet have what the card
+    states."""
+    path = resource(data["file"])
+    if "kind" in data and not path.is_file():
+        return {split: (n, 3, data["size"], data["size"]) for split, n in data.get("images", {}).items()}
+    return shapes_of(path)
 
 
 def check_task(task: Card, cards: Cards, shape: tuple[int, int, int]) -> None:

@@ -12,12 +12,12 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from morse.data.archive import shapes_of
 from morse.experiments.axes import Run
-from morse.experiments.cards import Cards, method_view, resource, searches
-from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, time_of
+from morse.experiments.cards import OWN, Cards, method_view, resource, searches
+from morse.files import DamagedFile
+from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, shapes_in, time_of
 from morse.methods import METHODS
-from morse.published import INCEPTION, require_present
+from morse.published import Source, lacking, sources_of
 from morse.quality.extractors import EXTRACTORS
 from morse.quality.metrics import FRECHET, METRICS, require_metrics
 from morse.registry import require_known, unknown
@@ -33,19 +33,21 @@ def preflight(config: Config, cards: Cards, runs: Runs, published: bool = True, 
         config: the configuration, valid by its schema.
         cards: of :func:`morse.experiments.cards.read_cards`.
         runs: of :func:`morse.experiments.axes.runs_of`.
-        published: whether the published weights that extractors need must be present.
+        published: whether files that others publish must be present.
         zoo: whether the rule zoo is asked for, which trains all that has a recipe.
 
     Raises:
         ValueError: one line that names the key, the value and the remedy.
-        DamagedFile: if published weights are absent.
+        DamagedFile: one line with the command that gets them, if published files are absent.
     """
     for run in runs:
         if problem := _problem(run, cards):
             raise ValueError(f"configuration: {problem}")
     check_models(cards, runs)
     _check_execution(config)
-    _check_extractors(cards, runs, published)
+    _check_extractors(cards, runs)
+    if published and (fault := lacking(needed_sources(cards, runs))):
+        raise DamagedFile(fault)
     for file, what in _files(cards, runs):
         if not resource(file).is_file():
             remedy = "restore it from the repository, or take it out of the experiments and run `snakemake zoo`"
@@ -104,40 +106,69 @@ def _tasks(runs: Runs) -> list[str]:
     return sorted({run["task"] for run in runs})
 
 
-def _check_extractors(cards: Cards, runs: Runs, published: bool) -> None:
+def needed_sources(cards: Cards, runs: Runs) -> list[Source]:
+    """Files that others publish and that the runs need.
+
+    Originals are not needed where the weights or data that are made of them are there.
+    """
+    found, tasks = [], dict.fromkeys([*_tasks(runs), *(task for _, task in _trained_on(cards, runs))])
+    for name in dict.fromkeys(run["model"] for run in runs):
+        if not resource(cards["model"][name]["dash"]["file"]).is_file():
+            found += sources_of("model", name, cards["model"][name])
+    for name in (name for name in tasks if name in cards["task"]):  # others are found by check_data
+        if not resource(cards["task"][name]["data"]["file"]).is_file():
+            found += sources_of("task", name, cards["task"][name])
+    for name in _tasks(runs):
+        found += sources_of("reference", name, cards["task"][name])
+    for name in dict.fromkeys(extractor for task in _tasks(runs) for extractor in cards["task"][task]["extractors"]):
+        found += sources_of("extractor", name, cards["extractor"][name])
+    return found
+
+
+def _trained_on(cards: Cards, runs: Runs) -> list[tuple[str, str]]:
+    """(model, task) of the data that Dots of the runs are trained or tried on."""
+    models = dict.fromkeys(run["model"] for run in runs if "dot" in METHODS[run["method"]].networks)
+    return [(name, cards["model"][name]["dot"]["training"]["data"]) for name in models]
+
+
+def _check_extractors(cards: Cards, runs: Runs) -> None:
     for task in _tasks(runs):
         names = cards["task"][task]["extractors"]
         require_known(f"extractor of task {task}", names, cards["extractor"])
         for name in names:
             kind = cards["extractor"][name]["kind"]
             require_known(f"kind of extractor {name}", [kind], EXTRACTORS)
-            if published and kind in INCEPTION:
-                require_present(INCEPTION[kind])
 
 
 def _files(cards: Cards, runs: Runs) -> Iterable[tuple[str, str]]:
-    """Files that the runs load, each with what it is.
+    """Files that ship and that the runs load, each with what it is.
 
     Hashes are checked later, on loading, which finds damaged files.
     """
     for run in runs:
         model = cards["model"][run["model"]]
-        yield model["dash"]["file"], f"Dash of {run['model']}"
+        if "source" not in model["dash"]:
+            yield model["dash"]["file"], f"Dash of {run['model']}"
         if "dot" in METHODS[run["method"]].networks:
             if model["dot"]["source"] == "shipped":
                 yield model["dot"]["file"], f"Dot of {run['model']}"
             trained_on = model["dot"]["training"]["data"]  # needed too: what Dot explains is measured on its test split
+            if trained_on == OWN:
+                continue
             require_known(f"task in model {run['model']}: dot: training: data", [trained_on], cards["task"])
-            yield cards["task"][trained_on]["data"]["file"], f"data of {trained_on}"
+            if "kind" not in cards["task"][trained_on]["data"]:
+                yield cards["task"][trained_on]["data"]["file"], f"data of {trained_on}"
     for task in _tasks(runs):
         card = cards["task"][task]
-        yield card["data"]["file"], f"data of {task}"
+        if "kind" not in card["data"]:
+            yield card["data"]["file"], f"data of {task}"
         for extractor in card["extractors"]:
             for key in ("statistics", "published"):
-                if named := (card["reference"].get(key) or {}).get(extractor):
+                named = (card["reference"].get(key) or {}).get(extractor, {"source": []})
+                if "source" not in named:
                     yield named["file"], f"reference statistics of {task}"
-            if "weights" in cards["extractor"][extractor]:
-                yield cards["extractor"][extractor]["weights"]["file"], f"extractor {extractor}"
+            if "source" not in (weights := cards["extractor"][extractor].get("weights", {"source": []})):
+                yield weights["file"], f"extractor {extractor}"
 
 
 def _check_counts(config: Config, cards: Cards, runs: Runs) -> None:
@@ -154,8 +185,8 @@ def _check_counts(config: Config, cards: Cards, runs: Runs) -> None:
                 )
     fewest = max([2, *(METRICS[name].least_images(0, groups) for name in config["quality"]["metrics"])])
     for task in _tasks(runs):
-        data, split = cards["task"][task]["data"]["file"], cards["task"][task]["reference"]["split"]
-        if (has := shapes_of(resource(data))[split][0]) < fewest:
+        data, split = cards["task"][task]["data"], cards["task"][task]["reference"]["split"]
+        if (has := shapes_in(data)[split][0]) < fewest:
             raise ValueError(
                 f"configuration: quality: metrics need {fewest} images of {task}'s split {split}, not {has}"
             )

@@ -1,118 +1,132 @@
-"""Published weights: their folder, their addresses, and the one step that fetches them.
+"""What others publish: where its files are on this machine, and where they come from.
 
-Runs load these files and never download them.
+A card's ``source`` lists files. Each has an address (``url``), a place on the Hugging Face hub
+(``hub``), or a page where a person has to get it (``by_hand``). :mod:`morse.fetching` gets them. No
+run does.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
-import urllib.request
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tqdm import tqdm
+from morse.files import DamagedFile
 
-from morse.files import WRITE_FAULTS, DamagedFile, hash_digits, sha256, write_atomically
+WEIGHTS, DATA = "MORSE_WEIGHTS", "MORSE_DATA"
+FOLDERS = {"weights": WEIGHTS, "data": DATA}
+"""First part of a path in a card -> the environment variable that names the folder; without it, it
+is the folder of that name in the working directory."""
+ORIGINALS = "originals"
 
-VARIABLE = "MORSE_WEIGHTS"
-DEFAULT_DIRECTORY = "weights"
+
+def folder(name: str) -> Path:
+    """The folder of published "weights" or "data"."""
+    return Path(os.environ.get(FOLDERS[name]) or name)
+
+
+def published_place(path: str | Path) -> Path | None:
+    """Where a card's path is that begins with ``weights/`` or ``data/``; None for others."""
+    first, *rest = Path(path).parts or ("",)
+    return folder(first).joinpath(*rest) if first in FOLDERS and rest else None
 
 
 @dataclass(frozen=True)
-class Published:
-    """A file that others publish, with its address and SHA-256."""
+class Source:
+    """A file that others publish.
 
-    file: str
-    url: str
-    sha256: str
-
-
-_TORCHSCRIPT = Published(
-    "inception-2015-12-05.pt",
-    "https://nvlabs-fi-cdn.nvidia.com/stylegan2-ada-pytorch/pretrained/metrics/inception-2015-12-05.pt",
-    "f58cb9b6ec323ed63459aa4fb441fe750cfe39fafad6da5cb504a16f19e958f4",
-)
-_PYTORCH = Published(
-    "pt_inception-2015-12-05-6726825d.pth",
-    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/pt_inception-2015-12-05-6726825d.pth",
-    "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2",
-)
-INCEPTION = {"inception": _TORCHSCRIPT, "inception-clean": _TORCHSCRIPT, "inception-legacy-pytorch": _PYTORCH}
-"""Kind of extractor -> the weights that it loads. Names and addresses are those in clean-fid."""
-PUBLISHED = {weights.file: weights for weights in INCEPTION.values()}
-
-
-def directory() -> Path:
-    """The folder of published weights.
-
-    It is the environment variable :data:`VARIABLE`, or else ``weights`` in the working directory.
+    Attributes:
+        name: of the card that needs it.
+        path: where it belongs on this machine.
+        url, hub, by_hand: its address; one of them. ``hub`` is OWNER/REPOSITORY.
+        inside, revision: of a hub's file: its path there, and the commit; empty for the newest.
+        size: bytes; None if unknown.
+        digest: "sha256:..." or "md5:..."; empty if none is published.
+        licence: of what it holds.
     """
-    return Path(os.environ.get(VARIABLE) or DEFAULT_DIRECTORY)
+
+    name: str
+    path: Path
+    url: str = ""
+    hub: str = ""
+    by_hand: str = ""
+    inside: str = ""
+    revision: str = ""
+    size: int | None = None
+    digest: str = ""
+    licence: str = "see its page"
+
+    @property
+    def address(self) -> str:
+        """Where it comes from, in words."""
+        return self.url or self.by_hand or f"{self.hub}: {self.inside}"
 
 
-def require_present(weights: Published) -> Path:
-    """The path of published weights, if the file exists.
-
-    :func:`require_published` also checks its hash.
-
-    Raises:
-        DamagedFile: one line that names the file, the folder and the remedy.
-    """
-    path = directory() / weights.file
-    if not path.is_file():
-        place = (
-            f"{VARIABLE} is {directory()}"
-            if os.environ.get(VARIABLE)
-            else f"{VARIABLE} is not set, so {directory()}/ was searched"
-        )
-        raise DamagedFile(f"weights {weights.file} are missing ({place}); {_remedy(weights)}")
-    return path
-
-
-def _remedy(weights: Published) -> str:
-    return f"run `snakemake --cores 1 published_weights`, or get {weights.url}"
-
-
-def require_published(weights: Published, expected: str) -> Path:
-    """The path of published weights, if the file has the right SHA-256.
+def sources_of(kind: str, name: str, card: Mapping[str, Any]) -> list[Source]:
+    """The files that a card needs of others.
 
     Args:
-        expected: the SHA-256 that it must have, as a rule the published one.
+        kind: "model", "task", "extractor", or "reference" for the statistics that a task's card
+            names.
 
     Raises:
-        DamagedFile: one line that names the file, the folder and the remedy.
-        ValueError: if ``expected`` is not 64 hexadecimal digits.
+        ValueError: one line, for a file with no address, or with several.
     """
-    path = require_present(weights)
-    if (found := sha256(path)) != hash_digits(expected, path):
-        raise DamagedFile(
-            f"weights {path} have sha256 {found}, expected {expected}; delete them and {_remedy(weights)}"
-        )
-    return path
+    if kind == "model":
+        return _sources(name, card["dash"], folder("weights") / ORIGINALS / name, card.get("licence"))
+    if kind == "task":
+        return _sources(name, card["data"], folder("data") / ORIGINALS / name)
+    holders = (card["reference"].get("published") or {}).values() if kind == "reference" else [card.get("weights", {})]
+    found = []
+    for holder in holders:  # of a file that is used as it is published
+        if "source" in holder:
+            place = published_place(holder["file"]) or Path(holder["file"])
+            found += _sources(name, holder, place.parent, digest=f"sha256:{holder['sha256']}")
+    return found
 
 
-def fetch(weights: Published, path: Path) -> None:
-    """Downloads published weights to ``path``: whole and of the right SHA-256, or not at all.
+def _sources(
+    name: str, holder: Mapping[str, Any], place: Path, licence: str | None = None, digest: str = ""
+) -> list[Source]:
+    found = []
+    for entry in holder.get("source", []):
+        if len({"url", "hub", "by_hand"} & {*entry}) != 1 or ("hub" in entry) != ("path" in entry):
+            raise ValueError(f"{name}: source: {entry['file']} needs one of url, hub with path, and by_hand")
+        known = next((f"{kind}:{entry[kind].lower()}" for kind in ("sha256", "md5") if kind in entry), digest)
+        keys = {key: entry[key] for key in ("url", "hub", "by_hand", "revision", "size") if key in entry}
+        stated = holder.get("licence", licence)
+        words = {"licence": stated} if stated else {}
+        found.append(Source(name, place / entry["file"], inside=entry.get("path", ""), digest=known, **keys, **words))
+    return found
 
-    Raises:
-        DamagedFile: one line, if the address cannot be read or gives other bytes.
-        UnwritableFile: as :func:`morse.files.write_atomically`.
+
+def check(source: Source, path: Path) -> None:
+    """Raises DamagedFile, one line, for a file of another size or hash than published."""
+    if source.size is not None and (size := path.stat().st_size) != source.size:
+        raise DamagedFile(f"{path} has {size:,} bytes, not {source.size:,}; {source.address} may hold another file now")
+    if source.digest:
+        kind, _, expected = source.digest.partition(":")
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, kind).hexdigest()
+        if found != expected:
+            raise DamagedFile(f"{path} has {kind} {found}, not {expected}; {source.address} may hold another file now")
+
+
+def fetch_command(names: Iterable[str]) -> str:
+    """The command that gets what these cards need."""
+    return f"morse fetch {' '.join(dict.fromkeys(names))}"
+
+
+def lacking(sources: Iterable[Source]) -> str:
+    """One line that says which published files are missing, and the one command that gets them.
+
+    It is empty if all are there. Their hashes were checked when they were fetched.
     """
-
-    def download(temporary: Path) -> None:
-        try:
-            with urllib.request.urlopen(weights.url, timeout=60) as source, open(temporary, "wb") as target:
-                size = int(source.headers.get("Content-Length") or 0) or None
-                with tqdm.wrapattr(source, "read", total=size, desc=weights.file, mininterval=2) as counted:
-                    shutil.copyfileobj(counted, target, 1 << 20)
-        except OSError as error:  # URLError is one
-            if error.errno in WRITE_FAULTS:
-                raise
-            raise DamagedFile(
-                f"weights {weights.file} cannot be fetched ({error}); put {weights.url} at {path} by hand"
-            ) from error
-        if (found := sha256(temporary)) != weights.sha256:
-            raise DamagedFile(f"{weights.url} gives sha256 {found}, not {weights.sha256}; nothing was written")
-
-    write_atomically(download, path)
+    missing = [source for source in sources if not source.path.exists()]  # some are folders
+    if not missing:
+        return ""
+    files = ", ".join(dict.fromkeys(str(source.path) for source in missing))
+    return f"files that others publish are missing: {files}; run `{fetch_command(one.name for one in missing)}`"

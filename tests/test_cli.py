@@ -7,14 +7,20 @@ import sys
 import numpy as np
 import pytest
 import torch
+from diffusers import DDPMScheduler, UNet2DModel
+from networks import tiny_images
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
-from morse.experiments.cards import names, read_card, resource
+from morse.experiments.cards import merged, names, read_card, resource
+from morse.experiments.dot_options import changes_of
 from morse.files import sha256
 from morse.methods import METHODS
 
 MODEL = "cifar10-ddpm-mini"
+FEW = {
+    "dot": {"training": {"own": {"images": 10, "calls": 2}, "chain": {"chains": 2, "points": 2, "steps": 1}}},
+}
 QUICK = ("--budget", "2", "--images", "3")
 
 
@@ -79,6 +85,13 @@ def test_info_tells_sizes_and_n():
         (["sample", MODEL, "--out", "images.gif"], "images.gif: images are written as .png, .npz or into a folder"),
         (["sample", "cifar10-vp-mini", "--sampler", "ddim"], "use the grid 'time-uniform'"),
         (["smaple"], "No such command 'smaple'"),
+        (["train-dot", "cifar10-dpm-mini"], "unknown model 'cifar10-dpm-mini'; did you mean 'cifar10-ddpm-mini'?"),
+        (["train-dot"], "name either a card of `morse list models`, or a diffusers folder by --model"),
+        (["train-dot", "--model", "absent", "--data", "none"], "absent is no folder; name a diffusers folder"),
+        (["train-dot", "--model", "absent"], "give --data FOLDER, a folder of images, or --data none"),
+        (["train-dot", MODEL, "--batch", "7", "--steps", "0"], "Invalid value for '--steps'"),
+        (["train-dot", MODEL, "--batch", "1"], "45 pairs of a draw cannot be dealt out evenly to 30 steps"),
+        (["train-dot", MODEL, "--data", "absent", "--out", "absent"], "absent: no images there"),
     ],
 )
 def test_an_error_of_input_is_one_line_and_exit_code_2(arguments, line, tmp_path):
@@ -124,6 +137,55 @@ def test_convert_writes_weights_and_prints_their_hash(tmp_path):
     wrong = morse("convert", "cifar10-vp-mini", tmp_path, "--out", tmp_path / "other.safetensors")
     assert wrong.returncode == 1 and wrong.stderr.count("\n") == 1 and "belong to another network" in wrong.stderr
     assert not (tmp_path / "other.safetensors").exists()
+
+
+def small(tmp_path):
+    """A diffusers folder and a folder of images."""
+    network = UNet2DModel(
+        sample_size=16,
+        block_out_channels=(8, 16),
+        layers_per_block=1,
+        norm_num_groups=4,
+        down_block_types=("DownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "UpBlock2D"),
+    )
+    network.save_pretrained(tmp_path / "mine" / "unet")
+    DDPMScheduler().save_pretrained(tmp_path / "mine" / "scheduler")
+    (tmp_path / "photos").mkdir()
+    for index, image in enumerate(tiny_images(4, 3)):
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / "photos" / f"{index}.png")
+    where = ("--model", tmp_path / "mine", "--data", tmp_path / "photos", "--out", tmp_path / "out")
+    return ("train-dot", *where, "--steps", 2, "--batch", 2, "--channels", 8, "--channels", 16, "--device", "cpu")
+
+
+def test_train_dot_takes_a_folder_of_diffusers_and_one_of_images(tmp_path):
+    done = morse(*small(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert all(words in done.stdout for words in ("parameters of its own", "N by FLOPs", "pairs per step      3"))
+    assert sha256(tmp_path / "out" / "dot.safetensors") in done.stdout and "2/2" in done.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert {"card.yaml", "dash.safetensors", "dot.safetensors", "training.json"} <= names
+
+
+@pytest.mark.slow
+def test_train_dot_by_two_processes_tells_an_error_once(tmp_path):
+    arguments = (*small(tmp_path), "--processes", 2)
+    done = morse(*arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("dot.safetensors: loss") == 1 and "by 2 processes" in done.stdout
+    (tmp_path / "photos" / "bad.png").write_bytes(b"nothing")
+    done = morse(*arguments)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "bad.png is no image" in done.stderr
+
+
+def test_train_dot_trains_the_dot_of_a_card_on_images_that_dash_makes(tmp_path, monkeypatch):
+    """In this process, with a recipe of few images."""
+    from morse import cli
+
+    monkeypatch.setattr(cli, "changes_of", lambda options: merged(changes_of(options), FEW))
+    cli.train_dot(MODEL, data="none", out=tmp_path / "out", steps=1, device=cli.Device.cpu)
+    found = {path.name.split("-")[0] for path in (tmp_path / "out").iterdir()}
+    assert found == {"dot.safetensors", "training.json", "own"}
 
 
 def test_shell_completion_knows_models_and_samplers():

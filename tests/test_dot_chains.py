@@ -267,7 +267,7 @@ def test_calibration_is_the_mean_over_cells_and_leaves_no_hole():
 def test_calibration_and_measure_draw_other_pairs_than_training(dash):
     keys = []
     source = source_of(dash)
-    source.draw = lambda rng: (keys.append(rng.initial_seed()), ChainSource.draw(source, rng))[1]
+    source.draw_chains = lambda rng: (keys.append(rng.initial_seed()), ChainSource.draw_chains(source, rng))[1]
     calibrate_scale(ResidualScale(1000), source, seed=0, draws=2)
     explained(zero(), source, draws=2)
     loss = dot_loss(zero(), source, 0)
@@ -306,3 +306,75 @@ def test_dash_computes_in_its_own_precision_under_autocast(dash):
     exact = source.draw(generator(0))
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(source.draw(generator(0)).eps_t, exact.eps_t)
+
+
+def shares(dash, world, **settings):
+    """The sources of several processes, with the settings of :func:`source_of`."""
+    settings = ChainSettings(**{"chains": 5, "points": 4} | settings)
+    labels = np.arange(8) % 3
+    return [ChainSource(dash, tiny_images(), settings, "cpu", labels, rank, world) for rank in range(world)]
+
+
+@pytest.mark.parametrize("world", [2, 3, 5])
+@pytest.mark.parametrize("unet", [{}, {"classes": 3, "learned_variance": True}], ids=["plain", "classes-variance"])
+def test_processes_share_the_chains_of_one_draw(world, unet):
+    dash = tiny_dash(family="adm", **unet)
+    whole = shares(dash, 1)[0].draw_chains(generator(7))
+    for rank, source in enumerate(shares(dash, world)):
+        own, rng = source.draw_chains(generator(7)), generator(7)
+        source.draw_chains(rng)
+        after, alone = torch.rand(3, generator=rng), generator(7)
+        shares(dash, 1)[0].draw_chains(alone)
+        assert torch.equal(after, torch.rand(3, generator=alone))  # all have drawn as much
+        assert torch.equal(own.t, whole.t[:, rank::world])
+        torch.testing.assert_close(own.x, whole.x[:, rank::world], rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(own.eps, whole.eps[:, rank::world], rtol=1e-3, atol=1e-3)
+        assert own.cond is None if not unet else torch.equal(own.cond, whole.cond[rank::world])
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 5])
+def test_each_pair_of_a_step_is_one_process_s(dash, world):
+    whole = shares(dash, 1)[0].draw_chains(generator(7))
+    index = torch.randperm(30, generator=generator(1))[:11]
+    expected = sorted(zip(whole.pairs(index).s.tolist(), whole.pairs(index).t.tolist(), strict=True))
+    found = []
+    for source in shares(dash, world):
+        pairs = source.draw_chains(generator(7)).pairs(source.own(index))
+        found += zip(pairs.s.tolist(), pairs.t.tolist(), strict=True)
+    assert sorted(found) == expected
+
+
+def test_losses_of_all_processes_add_up_to_the_loss_of_one(dash):
+    """Also where a process has no pair of a step."""
+    alone = dot_loss(zero(), shares(dash, 1, steps=15)[0], 0)
+    shared = [dot_loss(zero(), source, 0) for source in shares(dash, 3, steps=15)]
+    none = 0
+    for step in range(15):
+        parts = [loss(step, generator(0)) for loss in shared]
+        values = [part if isinstance(part, torch.Tensor) else sum(part) for part in parts]
+        none += sum(not isinstance(part, torch.Tensor) for part in parts)
+        torch.testing.assert_close(sum(values), alone(step, generator(0)), rtol=1e-4, atol=1e-6)
+    assert none > 0
+
+
+def test_a_process_without_a_chain_is_refused(dash):
+    with pytest.raises(ValueError, match="5 chains are too few for 6 processes; give each one or more"):
+        shares(dash, 6)
+
+
+def test_dash_may_be_called_in_parts(dash):
+    seen, settings = [], ChainSettings(chains=5, points=3)
+    whole = ChainSource(dash, tiny_images(), settings)
+    counted = type(dash)(dash.network, lambda x, t: (seen.append(len(x)), dash(x, t))[1], dash.schedule, dash.shape)
+    parted = ChainSource(counted, tiny_images(), settings, parts=2)
+    expected, found = whole.draw(generator(0)), parted.draw(generator(0))
+    assert sorted(set(seen)) == [2, 3]
+    torch.testing.assert_close(found.eps_t, expected.eps_t, rtol=1e-3, atol=1e-3)
+    assert torch.equal(found.s, expected.s)
+
+
+def test_pairs_of_some_numbers_are_those_of_all(dash):
+    chains = source_of(dash).draw_chains(generator(0))
+    index = torch.tensor([17, 3, 3, 0])
+    assert torch.equal(chains.pairs(index).x_t, chains.pairs().x_t[index])
+    assert torch.equal(chains.pairs(index).eps_s, chains.pairs().eps_s[index])

@@ -23,6 +23,7 @@ ORDER = [
     "files",
     "checkpoints",
     "published",
+    "fetching",
     "experiments",
     "schedules",
     "runtime",
@@ -39,13 +40,16 @@ ORDER = [
     "fit",
     "preflight",
     "forecast",
+    "make_dot",
     "pipeline",
+    "cli_scale",
     "cli",
 ]
 """A module or sub-package imports only what stands before it."""
 
 TORCH_FREE = (
-    "registry", "options", "provenance", "formats", "files", "published", "fit", "preflight", "experiments.*",
+    "registry", "options", "provenance", "formats", "files", "published", "fetching.*", "fit", "preflight",
+    "experiments.*",
     "schedules.[!l]*", "samplers.*", "data.archive", "data.parts", "dot.chain_settings", "dash",
     "methods", "methods.plans", "sampling.shards", "runtime.light_import",
     "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*", "forecast.throughput",

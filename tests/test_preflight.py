@@ -46,6 +46,30 @@ def test_shipped_configurations_pass(name):
     check(read_yaml(ROOT / "config" / f"{name}.yaml"))
 
 
+def without_data(**own):
+    """Changes: a Dot that is trained on images that its Dash makes."""
+    training = {"data": "none", "own": own} if own else {"data": "none"}
+    return of_model("cifar10-ddpm-mini", dot={"source": "train", "training": training})
+
+
+def test_dot_needs_no_data_if_dash_makes_them():
+    check(without_data())
+    check(without_data(), zoo=True)
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"sampler": "dim"}, "unknown sampler in dot: training: own 'dim'; did you mean 'ddim'?"),
+        ({"calls": 2000}, "dot: training"),
+    ],
+)
+def test_images_that_dash_cannot_make_are_told_before(own, message):
+    with pytest.raises(ValueError, match="model 'cifar10-ddpm-mini'") as error:
+        check(without_data(**own))
+    assert message in str(error.value) and "\n" not in str(error.value)
+
+
 LOST = {"file": "lost", "sha256": "0" * 64}
 
 
@@ -142,7 +166,8 @@ def test_published_weights_that_an_extractor_needs_must_be_there(names, tmp_path
     """Also those of an extractor that is not the task's first."""
     monkeypatch.setenv("MORSE_WEIGHTS", str(tmp_path))
     asked = of_task(extractors=names)
-    with pytest.raises(DamagedFile, match=r"weights inception-2015-12-05\.pt are missing") as error:
+    message = r"publish are missing: .*inception-2015-12-05\.pt; run `morse fetch inception`"
+    with pytest.raises(DamagedFile, match=message) as error:
         check(asked)
     assert "\n" not in str(error.value)
     check(asked, published=False)

@@ -1,84 +1,90 @@
-"""Published weights are fetched whole and checked, or not at all, and their absence is one line."""
+"""What others publish: places, addresses, hashes; what is missing is one line with one command."""
 
-import resource
-from hashlib import sha256
+from hashlib import md5, sha256
+from pathlib import Path
 
 import pytest
 
-from morse.files import DamagedFile, UnwritableFile
-from morse.published import INCEPTION, Published, directory, fetch, require_present, require_published
+from morse.experiments.cards import names, read_card, resource
+from morse.experiments.sources import CARD_OF, KINDS, published_by
+from morse.files import DamagedFile
+from morse.published import Source, check, lacking, published_place, sources_of
 
-CONTENT = b"weights" * 1000
-
-
-@pytest.fixture
-def published(tmp_path):
-    source = tmp_path / "served.pt"
-    source.write_bytes(CONTENT)
-    return Published("some.pt", source.as_uri(), sha256(CONTENT).hexdigest())
+CARDS = [(kind, name) for kind in KINDS for name in names(CARD_OF.get(kind, kind))]
 
 
-def test_fetched_weights_are_the_published_ones(published, tmp_path, monkeypatch):
-    monkeypatch.setenv("MORSE_WEIGHTS", str(tmp_path / "store"))
-    fetch(published, directory() / published.file)
-    assert require_published(published, published.sha256).read_bytes() == CONTENT
+def test_weights_and_data_are_in_folders_that_variables_name(monkeypatch):
+    monkeypatch.setenv("MORSE_WEIGHTS", "/big/weights")
+    monkeypatch.delenv("MORSE_DATA", raising=False)
+    assert resource("weights/a/b.pt") == Path("/big/weights/a/b.pt")
+    assert resource("data/c.json") == Path("data/c.json")
+    assert published_place("resources/data/d.npz") is None and published_place("weights") is None
+    assert resource("/weights/e.pt") == Path("/weights/e.pt")
 
 
-def test_other_bytes_leave_nothing_behind(published, tmp_path):
-    wrong = Published(published.file, published.url, "0" * 64)
-    with pytest.raises(DamagedFile, match=f"gives sha256 {published.sha256}, not 0000.*; nothing was written"):
-        fetch(wrong, tmp_path / "store" / wrong.file)
-    assert not list((tmp_path / "store").iterdir())
+@pytest.mark.parametrize(("kind", "name"), CARDS)
+def test_every_card_s_sources_have_an_address_a_licence_and_a_place(kind, name):
+    for source in sources_of(kind, name, read_card(CARD_OF.get(kind, kind), name)):
+        assert source.address and source.licence and source.path.name
+        assert source.digest == "" or source.digest.partition(":")[0] in ("sha256", "md5")
+        assert len(source.digest.partition(":")[2]) in (0, 32, 64)
+        assert (source.url or "https://").startswith("https://")
 
 
-def test_an_address_that_cannot_be_read_is_one_line_with_the_remedy(published, tmp_path):
-    gone = Published(published.file, published.url + ".gone", published.sha256)
-    with pytest.raises(
-        DamagedFile, match=r"some.pt cannot be fetched \(.*\); put file:.* at .*some.pt by hand"
-    ) as error:
-        fetch(gone, tmp_path / "store" / gone.file)
-    assert "\n" not in str(error.value) and not list((tmp_path / "store").iterdir())
+def test_originals_of_a_model_are_apart_and_an_extractor_s_file_is_where_it_is_read(monkeypatch):
+    monkeypatch.setenv("MORSE_WEIGHTS", "/w")
+    entry = {"file": "model.ckpt", "url": "https://a.b/c", "md5": "0" * 32, "size": 7}
+    (model,) = sources_of("model", "m", {"dash": {"source": [entry]}, "licence": "MIT"})
+    assert model == Source(
+        "m", Path("/w/originals/m/model.ckpt"), url="https://a.b/c", size=7, digest="md5:" + "0" * 32, licence="MIT"
+    )
+    (inception,) = published_by(["inception"], {})
+    card = read_card("extractor", "inception")
+    assert inception.path == resource(card["weights"]["file"])
+    assert inception.digest == f"sha256:{card['weights']['sha256']}"
+
+
+@pytest.mark.parametrize("entry", [{}, {"url": "a", "by_hand": "b"}, {"hub": "a/b"}, {"url": "a", "path": "b"}])
+def test_a_file_has_one_address(entry):
+    with pytest.raises(ValueError, match="m: source: f needs one of url, hub with path, and by_hand"):
+        sources_of("model", "m", {"dash": {"source": [{"file": "f"} | entry]}})
+
+
+def test_what_is_missing_is_one_line_with_one_command(tmp_path):
+    there = tmp_path / "there"
+    there.write_bytes(b"x")
+    sources = [
+        Source("a", there),
+        Source("b", tmp_path / "c"),
+        Source("d", tmp_path / "e"),
+        Source("b", tmp_path / "f"),
+    ]
+    message = lacking(sources)
+    assert message.endswith("run `morse fetch b d`") and "\n" not in message and str(there) not in message
+    assert lacking(sources[:1]) == ""
+
+
+def test_size_and_hash_are_checked(tmp_path):
+    path, content = tmp_path / "w.pt", b"weights"
+    path.write_bytes(content)
+    for digest in (f"sha256:{sha256(content).hexdigest()}", f"md5:{md5(content).hexdigest()}", ""):
+        check(Source("a", path, size=7, digest=digest), path)
+    with pytest.raises(DamagedFile, match="w.pt has 7 bytes, not 8; https://a may hold another file now"):
+        check(Source("a", path, url="https://a", size=8), path)
+    with pytest.raises(DamagedFile, match=f"w.pt has md5 {md5(content).hexdigest()}, not 00.*; o/r: in may hold"):
+        check(Source("a", path, hub="o/r", inside="in", digest="md5:" + "0" * 32), path)
+
+
+def test_overrides_change_what_is_published():
+    weights = {"sha256": "1" * 64, "source": [{"file": "other.pt", "url": "http://127.0.0.1/x"}]}
+    (source,) = published_by(["inception"], {"extractors": {"inception": {"weights": weights}}})
+    assert (source.url, source.digest) == ("http://127.0.0.1/x", "sha256:" + "1" * 64)
 
 
 @pytest.mark.parametrize(
-    ("value", "place"),
-    [(None, "MORSE_WEIGHTS is not set, so weights/ was searched"), ("empty", "MORSE_WEIGHTS is empty")],
+    ("name", "message"), [("incepton", "unknown name 'incepton'"), ("fashion-mnist", "nothing of it has to be fetched")]
 )
-def test_absent_weights_are_one_line_with_file_folder_and_remedy(tmp_path, monkeypatch, value, place):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MORSE_WEIGHTS", raising=False)
-    if value:
-        monkeypatch.setenv("MORSE_WEIGHTS", value)
-    for weights in set(INCEPTION.values()):
-        with pytest.raises(DamagedFile) as error:
-            require_present(weights)
-        message = str(error.value)
-        assert (
-            message.startswith(f"weights {weights.file} are missing ({place}); run `snakemake")
-            and weights.url in message
-        )
-        assert "\n" not in message
-
-
-def test_the_name_of_pytorch_fids_file_holds_the_start_of_its_hash():
-    weights = INCEPTION["inception-legacy-pytorch"]
-    assert weights.file.endswith(f"-{weights.sha256[:8]}.pth")
-
-
-def test_a_full_disk_is_not_taken_for_a_fault_of_the_address(published, tmp_path):
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1, before[1]))
-    try:
-        with pytest.raises(UnwritableFile, match="w.pt cannot be written .File too large.; free space on that disk"):
-            fetch(published, tmp_path / "store" / "w.pt")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert not list((tmp_path / "store").iterdir())
-
-
-def test_a_hash_in_capitals_is_the_same_and_one_cut_short_says_so(published, tmp_path, monkeypatch):
-    monkeypatch.setenv("MORSE_WEIGHTS", str(tmp_path))
-    fetch(published, directory() / published.file)
-    assert require_published(published, published.sha256.upper()) == tmp_path / published.file
-    with pytest.raises(ValueError, match="has 12 digits, not 64; give what `sha256sum` prints"):
-        require_published(published, published.sha256[:12])
+def test_a_name_without_sources_is_one_line(name, message):
+    with pytest.raises(ValueError, match=message) as error:
+        published_by([name], {})
+    assert "\n" not in str(error.value)

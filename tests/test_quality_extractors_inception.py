@@ -1,6 +1,7 @@
 """Features from arrays equal those of clean-fid's path over a folder of PNG files, in its modes."""
 
 from dataclasses import replace
+from pathlib import Path
 from unittest.mock import patch
 
 import numpy as np
@@ -11,13 +12,16 @@ from torch import nn
 
 from morse.experiments.cards import read_card
 from morse.files import DamagedFile, sha256
-from morse.published import INCEPTION
 from morse.quality.extractors import load_extractor
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*torch.jit.*"),
     pytest.mark.filterwarnings("ignore:.*mode.*parameter is deprecated.*:DeprecationWarning"),  # Pillow's, of clean-fid
 ]
+
+
+CARDS = {name: read_card("extractor", name) for name in ("inception", "inception-clean", "inception-legacy-pytorch")}
+FILES = {name: Path(card["weights"]["file"]).name for name, card in CARDS.items()}
 
 
 def images(count=5, channels=3, size=32):
@@ -44,7 +48,7 @@ def weights(tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("weights")
     torch.manual_seed(0)
-    torch.jit.script(StandIn().eval()).save(str(folder / INCEPTION["inception"].file))
+    torch.jit.script(StandIn().eval()).save(str(folder / FILES["inception"]))
     unloaded = patch.object(Inception3, "load_state_dict", lambda self, state: None)
     with (
         unloaded,
@@ -55,7 +59,7 @@ def weights(tmp_path_factory):
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight)  # else nothing of the image is left after so many layers
-    torch.save(network.state_dict(), folder / INCEPTION["inception-legacy-pytorch"].file)
+    torch.save(network.state_dict(), folder / FILES["inception-legacy-pytorch"])
     return folder
 
 
@@ -63,7 +67,7 @@ def weights(tmp_path_factory):
 def extractor(weights, monkeypatch):
     monkeypatch.setenv("MORSE_WEIGHTS", str(weights))
     return lambda kind: load_extractor(
-        read_card("extractor", kind) | {"sha256": sha256(weights / INCEPTION[kind].file)}
+        read_card("extractor", kind, {"weights": {"sha256": sha256(weights / FILES[kind])}})
     )
 
 
@@ -74,7 +78,7 @@ def cleanfids_model(weights, mode):
 
     if mode != "legacy_pytorch":
         return InceptionV3W(str(weights), download=False, resize_inside=mode == "legacy_tensorflow").eval()
-    state = torch.load(weights / INCEPTION["inception-legacy-pytorch"].file, weights_only=True)
+    state = torch.load(weights / FILES["inception-legacy-pytorch"], weights_only=True)
     with patch.object(inception_pytorch, "load_state_dict_from_url", lambda *_, **__: state), pytest.warns(Warning):
         network = inception_pytorch.InceptionV3(output_blocks=[3], resize_input=False).eval()
     return lambda x: network(x / 255)[0].squeeze(-1).squeeze(-1)
@@ -109,18 +113,18 @@ def test_features_are_those_of_clean_fids_folder_path(extractor, weights, tmp_pa
 
 
 def test_modes_have_labels_and_identities_of_their_own(extractor):
-    extractors = [extractor(kind) for kind in INCEPTION]
+    extractors = [extractor(kind) for kind in CARDS]
     assert [one.label for one in extractors] == ["FID", "FID (clean)", "FID (legacy PyTorch)"]
     assert len({one.identity for one in extractors}) == 3 and all(one.dim == 2048 for one in extractors)
     legacy, clean, _ = (one(images()) for one in extractors)
     assert np.abs(legacy - clean).max() > 1e-2  # the resize matters, so the comparison with clean-fid can tell
 
 
-@pytest.mark.parametrize("kind", INCEPTION)
+@pytest.mark.parametrize("kind", CARDS)
 def test_other_weights_than_the_published_are_refused(weights, monkeypatch, kind):
     monkeypatch.setenv("MORSE_WEIGHTS", str(weights))
     with pytest.raises(
-        DamagedFile, match=f"{INCEPTION[kind].file} have sha256 .*, expected {INCEPTION[kind].sha256}; delete"
+        DamagedFile, match=f"{FILES[kind]} is damaged: sha256 .*, expected {CARDS[kind]['weights']['sha256'][:12]}"
     ) as error:
         load_extractor(kind)
     assert "\n" not in str(error.value)

@@ -272,3 +272,70 @@ def test_a_resume_point_of_another_precision_is_refused(tmp_path, monkeypatch):
     with_flags(monkeypatch, "amx_bf16")
     module = toy()
     assert train(module, loss_of(module), replace(auto, precision="bfloat16"), path)["precision"] == "bfloat16"
+
+
+def in_parts(module, parts, log=None):
+    """The loss of :func:`loss_of` without its buffer, in several parts of its batch."""
+
+    def loss(step, rng):
+        x = torch.randn((12, module.layer.in_features), generator=rng)
+        for part in x.chunk(parts):
+            if log is not None:
+                log.append(None if module.layer.weight.grad is None else module.layer.weight.grad.clone())
+            yield (module.layer(part) - module.frozen(part)).square().sum() / x.numel()
+
+    return loss
+
+
+def test_a_step_in_parts_is_the_step_as_a_whole():
+    whole, parted = toy(), toy()
+    record, other = train(whole, in_parts(whole, 1), SETTINGS), train(parted, in_parts(parted, 3), SETTINGS)
+    torch.testing.assert_close(parted.state_dict(), whole.state_dict(), rtol=0, atol=1e-6)
+    assert other["loss"] == pytest.approx(record["loss"], abs=1e-6)
+    scalar = toy()
+    train(scalar, lambda step, rng: next(in_parts(scalar, 1)(step, rng)), SETTINGS)
+    assert torch.equal(scalar.layer.weight, whole.layer.weight)
+
+
+def test_each_part_is_differentiated_before_the_next():
+    module, log = toy(), []
+    train(module, in_parts(module, 3, log), replace(SETTINGS, steps=1))
+    assert log[0] is None and log[1].any() and not torch.equal(log[1], log[2])
+
+
+def test_parts_are_computed_in_the_training_s_precision():
+    module, seen = toy(), []
+
+    def loss(step, rng):
+        for _ in range(2):
+            seen.append(module.layer(torch.ones(2, 3)).dtype)
+            yield module.layer(torch.ones(2, 3)).float().square().mean()
+
+    train(module, loss, replace(SETTINGS, steps=1, precision="bfloat16"))
+    assert seen == [torch.bfloat16] * 2
+
+
+def test_a_step_without_a_part_has_no_loss_and_moves_nothing():
+    """As in a process that has no pair of a step."""
+    module = toy()
+    before = module.layer.weight.clone()
+    assert train(module, lambda step, rng: iter(()), replace(SETTINGS, weight_decay=0.0))["loss"] == 0
+    assert torch.equal(module.layer.weight, before)
+
+
+def test_dropout_is_resumed_too(tmp_path):
+    def dropping(module, killed_at=None):
+        def loss(step, rng):
+            if step == killed_at:
+                raise KeyboardInterrupt
+            return nn.functional.dropout(module.layer(torch.ones(4, 3)), 0.5, module.training).square().mean()
+
+        return loss
+
+    whole, halted, resumed = toy(), toy(), toy()
+    train(whole, dropping(whole), SETTINGS)
+    with pytest.raises(KeyboardInterrupt):
+        train(halted, dropping(halted, 6), SETTINGS, tmp_path / "r.resume")
+    torch.rand(7)
+    train(resumed, dropping(resumed), SETTINGS, tmp_path / "r.resume")
+    assert torch.equal(resumed.layer.weight, whole.layer.weight)

@@ -377,8 +377,8 @@ INCEPTION = {"tasks": {"fashion-mnist": {"extractors": ["inception"]}}}
 
 
 def test_published_weights_can_be_fetched_for_the_configuration_that_lacks_them(tmp_path):
-    jobs = planned(tmp_path, "published_weights", configs=config_file(tmp_path, overrides=INCEPTION))
-    assert jobs["fetch_weights"] == 2 and "sample" not in jobs
+    jobs = planned(tmp_path, "published", configs=config_file(tmp_path, overrides=INCEPTION))
+    assert jobs["fetch_source"] == 1 and "sample" not in jobs
 
 
 def assert_stops_with(made, message):
@@ -447,7 +447,7 @@ def assert_stops_with(made, message):
         ),
         (
             {"overrides": INCEPTION},
-            "weights inception-2015-12-05.pt are missing (MORSE_WEIGHTS is not set, so weights/ was searched); run",
+            "files that others publish are missing: weights/inception-2015-12-05.pt; run `morse fetch inception`",
         ),
         (
             {"overrides": {"tasks": {"fashion-mnist": {"extractors": ["incepton"]}}}},

@@ -144,9 +144,15 @@ def load_split(data: Mapping[str, Any], split: str) -> Split:
     """One split of a task's data.
 
     Args:
-        data: a task card's ``data``: ``file``, ``sha256`` and ``size``.
+        data: a task card's ``data``: ``file``, ``size``, and ``sha256`` if it is known.
 
     Raises:
         DamagedFile, ValueError: as :func:`read_split`.
     """
-    return read_split(resource(data["file"]), split, data["size"], data["sha256"])
+    return read_split(resource(data["file"]), split, data["size"], data.get("sha256"))
+
+
+def with_file(data: Mapping[str, Any], file: Any) -> dict[str, Any]:
+    """A task card's ``data`` of another file, which a run made itself; of none, the data as they
+    are."""
+    return {**data, "file": str(Path(file).resolve())} if file else dict(data)

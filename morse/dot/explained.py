@@ -86,6 +86,6 @@ def _draws(source: ChainSource, seed: int, draws: int) -> Iterator[Pairs]:
     """Pairs in parts of a training step's size, which is known to fit in memory."""
     size = source.settings.pairs_per_step
     for draw in tqdm(range(draws), desc="explained residual", mininterval=5):
-        pairs = source.draw(generator(seed, draw, 2))  # not the streams of training and calibration
-        for start in range(0, source.settings.pairs, size):
-            yield pairs[start : start + size]
+        chains = source.draw_chains(generator(seed, draw, 2))  # not the streams of training and calibration
+        for part in torch.arange(source.settings.pairs).split(size):
+            yield chains.pairs(part)

@@ -9,6 +9,9 @@ from torch import Tensor, nn
 
 from morse.dot.network import SHARED_BLOCKS, Dot
 
+SHARED_BESIDE = ("time_embedding.of_t", "class_embedding", "conv_norm_out")
+"""What else Dot shares with Dash, without LoRA. It is frozen too."""
+
 
 def attach_lora(dot: Dot, rank: int) -> None:
     """Adds LoRA of ``rank`` (with peft) to every convolution and linear layer of the shared blocks,
@@ -24,7 +27,7 @@ def attach_lora(dot: Dot, rank: int) -> None:
     inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=rank, target_modules=targets), dot.trunk)
     for name, parameter in dot.trunk.named_parameters():  # peft freezes all but its adapters
         if not name.startswith(SHARED_BLOCKS) or "lora_" in name:
-            parameter.requires_grad_(not name.startswith(("time_embedding.of_t", "conv_norm_out")))
+            parameter.requires_grad_(not name.startswith(SHARED_BESIDE))
 
 
 def merge_lora(dot: Dot) -> Dot:

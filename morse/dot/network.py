@@ -17,13 +17,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
+from diffusers.models.attention_processor import Attention
 from diffusers.models.embeddings import TimestepEmbedding
 from diffusers.models.resnet import ResnetBlock2D
 from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from morse.schedules.levels import NoiseLevels
 from morse.schedules.noise import NoiseSchedule
@@ -191,11 +194,28 @@ class Dot(nn.Module):
 
 def share(network: nn.Module) -> nn.Module:
     """A second module tree over the same parameters, which are frozen. Its layers can be replaced
-    without changing the first."""
+    without changing the first.
+
+    It has no dropout, also in training. Dot learns what Dash estimates, which has none either.
+    """
     kept = {id(p): p for p in [*network.parameters(), *network.buffers()]}
     twin = copy.deepcopy(network, memo=kept)
     twin.requires_grad_(False)
+    for module in twin.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
     return twin
+
+
+def checkpoint_gradients(dot: nn.Module) -> None:
+    """Makes Dot keep only what enters each block, in place; the backward pass computes the rest
+    again.
+
+    It takes less memory and more time. Gradients are the same up to rounding.
+    """
+    for module in dot.modules():
+        if isinstance(module, ResnetBlock2D | Attention):
+            module.forward = partial(checkpoint, module.forward, use_reentrant=False)
 
 
 def _groups(channels: int) -> int:

@@ -3,6 +3,7 @@ r"""Training Dot: Algorithm 1 of Morse (arXiv 2506.18251)."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from morse.dash.loading import load_dash
-from morse.dot.chains import ChainSettings, ChainSource, Pairs
+from morse.data.archive import load_split
+from morse.dot.chains import Chains, ChainSettings, ChainSource
 from morse.dot.loading import adapted_dot, form_of
 from morse.dot.lora import own_state
-from morse.dot.network import Dot, ResidualScale
+from morse.dot.network import Dot, ResidualScale, checkpoint_gradients
 from morse.experiments.cards import Card
 from morse.seeds import generator
+from morse.training.distributed import agreed, rank, summed, together, world
 from morse.training.loop import LossFunction
 from morse.training.to_file import train_to_file
 
@@ -32,43 +35,56 @@ def mean_square(x: Tensor) -> Tensor:
 
 def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws: int = CALIBRATION_DRAWS) -> None:
     """Fills the table of residual sizes from chains of Dash alone, in place. A cell without pairs
-    takes its column's mean, and an empty column the mean of all."""
+    takes its column's mean, and an empty column the mean of all.
+
+    Each process counts its own chains, and all get the table of all.
+    """
     rows, columns = scale.CELLS
-    total, count = torch.zeros(rows, columns, dtype=torch.float64), torch.zeros(rows, columns, dtype=torch.float64)
-    for draw in tqdm(range(draws), desc="size of the residual", mininterval=5):
+    sums = torch.zeros(2, rows, columns, dtype=torch.float64)  # of squares, and of pairs
+    for draw in tqdm(range(draws), desc="size of the residual", mininterval=5, disable=rank() > 0):
         pairs = source.draw(generator(seed, draw, 1))  # training draws with (seed, draw, 3)
         row, column = (c.long().cpu() for c in scale.coordinates(pairs.s, pairs.t))
         values = mean_square(pairs.eps_t - pairs.eps_s).double().cpu()
-        total.index_put_((row, column), values, accumulate=True)
-        count.index_put_((row, column), torch.ones_like(values), accumulate=True)
+        sums[0].index_put_((row, column), values, accumulate=True)
+        sums[1].index_put_((row, column), torch.ones_like(values), accumulate=True)
+    total, count = summed(sums.to(scale.table.device)).cpu()
     of_column = total.sum(0) / count.sum(0).clamp(min=1.0)
     of_column = torch.where(count.sum(0) > 0, of_column, total.sum() / count.sum())
     mean = torch.where(count > 0, total / count.clamp(min=1.0), of_column.expand(rows, columns))
     scale.table.copy_(mean.sqrt())
 
 
-def dot_loss(dot: Dot, source: ChainSource, seed: int) -> LossFunction:
+def dot_loss(dot: Dot, source: ChainSource, seed: int, accumulate: int = 1) -> LossFunction:
     """The mean of |eps_s + Dot - eps_t|^2 / scale^2 over a step's pairs. With a scale of 1 it is
     the paper's plain loss.
 
     A step's pairs follow from (seed, step) alone, so a resumed training continues with the same
-    ones.
-    """
-    dealt = source.settings.steps
-    drawn: dict[int, Pairs] = {}  # at most one draw, by its number
+    ones. Each process has those of its own chains.
 
-    def loss(step: int, rng: torch.Generator) -> Tensor:
-        draw, part = divmod(step, dealt)
+    Args:
+        accumulate: in how many parts they are computed. More parts take less memory, and change the
+            gradient by rounding only.
+    """
+    settings = source.settings
+    drawn: dict[int, tuple[Chains, Tensor]] = {}  # at most one draw, by its number
+
+    def of_part(chains: Chains, index: Tensor) -> Tensor:
+        pairs = chains.pairs(index)
+        residual = dot(*pairs.of_dot)
+        error = mean_square(pairs.eps_s + residual - pairs.eps_t)
+        return (error / dot.scale(pairs.s, pairs.t).square()).sum() / settings.pairs_per_step
+
+    def loss(step: int, rng: torch.Generator) -> Tensor | Iterable[Tensor]:
+        draw, part = divmod(step, settings.steps)
         if draw not in drawn:
             drawn.clear()
             of_draw = generator(seed, draw, 3)
-            pairs = source.draw(of_draw)
-            drawn[draw] = pairs[torch.randperm(source.settings.pairs, generator=of_draw).to(pairs.t.device)]
-        size = source.settings.pairs_per_step
-        pairs = drawn[draw][part * size : (part + 1) * size]
-        residual = dot(*pairs.of_dot)
-        error = mean_square(pairs.eps_s + residual - pairs.eps_t)
-        return (error / dot.scale(pairs.s, pairs.t).square()).mean()
+            chains = source.draw_chains(of_draw)
+            drawn[draw] = chains, torch.randperm(settings.pairs, generator=of_draw)
+        chains, order = drawn[draw]
+        index = source.own(order[part * settings.pairs_per_step : (part + 1) * settings.pairs_per_step])
+        parts = [one for one in index.tensor_split(accumulate) if len(one)]
+        return of_part(chains, parts[0]) if len(parts) == 1 else (of_part(chains, one) for one in parts)
 
     return loss
 
@@ -80,25 +96,35 @@ def train_dot(
     output: Path,
     device: torch.device | str = "cpu",
     labels: np.ndarray | None = None,
+    identity: str = "",
 ) -> dict[str, Any]:
     """Trains the card's Dot and writes what it adds to Dash
     (:func:`morse.training.to_file.train_to_file`).
+
+    Each of several processes calls it with the same arguments.
 
     Args:
         dash_weights: the file of Dash, to which Dot is then bound.
         images: (n, C, H, W) uint8.
         labels: (n,) their classes; used if Dash takes classes.
+        identity: of the data, if known. A killed training resumes with the same ones only.
     """
     recipe = card["dot"]["training"]
-    dash = load_dash(card, dash_weights, device=device)
+    settings, seed = ChainSettings(**recipe["chain"]), recipe["train"].get("seed", 0)
+    accumulate = recipe.get("accumulate", 1)
+    with together():
+        dash = load_dash(card, dash_weights, device=device)
     bound_to = {"dash": dash.weights, "form": form_of(card)}
 
     def make() -> tuple[nn.Module, LossFunction]:
-        dot = adapted_dot(card, dash).to(device)
-        source = ChainSource(dash, images, ChainSettings(**recipe["chain"]), device, labels)
-        if source.settings.normalise and not output.with_suffix(".resume").exists():
-            calibrate_scale(dot.scale, source, recipe["train"].get("seed", 0))
-        return dot, dot_loss(dot, source, recipe["train"].get("seed", 0))
+        with together():
+            dot = adapted_dot(card, dash).to(device)
+            source = ChainSource(dash, images, settings, device, labels, rank(), world(), accumulate)
+        if settings.normalise and not agreed(output.with_suffix(".resume").exists(), "a resume point:"):
+            calibrate_scale(dot.scale, source, seed)
+        if recipe.get("gradient_checkpointing"):
+            checkpoint_gradients(dot)
+        return dot, dot_loss(dot, source, seed, accumulate)
 
     # One entry of metadata: safetensors writes several in random order, and equal weights should
     # give equal files.
@@ -107,7 +133,20 @@ def train_dot(
         recipe,
         output,
         "Dot",
-        made_of={"dash": dash.weights, "dot": form_of(card)},
+        made_of={"dash": dash.weights, "dot": form_of(card)} | ({"data": identity} if identity else {}),
         state=own_state,
         made_for=json.dumps(bound_to),
     )
+
+
+def train_dot_on(
+    card: Card, data: Mapping[str, Any], dash_weights: Path, output: Path, device: torch.device | str = "cpu"
+) -> dict[str, Any]:
+    """As :func:`train_dot`, of a data set that each process reads itself.
+
+    Args:
+        data: of a task's card; the split is the recipe's.
+    """
+    with together():
+        split = load_split(data, card["dot"]["training"]["split"])
+    return train_dot(card, dash_weights, split.images, output, device, split.labels, split.identity)

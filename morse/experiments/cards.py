@@ -22,6 +22,7 @@ from typing import Any
 
 from morse.experiments.schema import partial, validate
 from morse.experiments.yaml import read_yaml
+from morse.published import published_place
 from morse.registry import unknown
 
 ROOT = Path(__file__).parents[2]
@@ -35,14 +36,25 @@ REQUIRED_OF_A_FILE = ("family", "scale", "tasks", "dash")
 SEARCH = "auto"
 """The policy that searches for a plan."""
 
+OWN = "none"
+"""The data of Dot's training where there is none: images that Dash itself makes."""
+
+MEANS = ("processes", "accumulate", "gradient_checkpointing")
+"""Keys of a recipe that say by which means it is followed. They change results by rounding only."""
+
 Card = Mapping[str, Any]
 Cards = Mapping[str, Mapping[str, Card]]
 """Kind -> name -> card."""
 
 
 def resource(path: str | Path) -> Path:
-    """The path of a file that ships with the repository. An absolute path stays as it is."""
-    return ROOT / path
+    """The path of a file that a card names.
+
+    ``weights/...`` and ``data/...`` are in the folders of what others publish
+    (:func:`morse.published.published_place`). Other files ship with the repository. An absolute
+    path stays as it is.
+    """
+    return published_place(path) or ROOT / path
 
 
 def merged(content: Card, changes: Card) -> dict[str, Any]:
@@ -142,6 +154,8 @@ def complete_model(card: Card, source: str) -> dict[str, Any]:
     for part in (result, result.get("dot", {})):
         if "training" in part:
             part["training"].setdefault("data", result["tasks"][0])
+    if (recipe := result.get("dot", {}).get("training", {})).get("data") != OWN:
+        recipe.pop("own", None)
     return result
 
 
@@ -195,8 +209,9 @@ def dot_training_view(card: Card) -> dict[str, Any]:
 
     That is Dot's form and recipe, not what plans and loading need.
     """
-    apart = ("source", "file", "sha256", "ratio", "trained")
-    return network_view(card, ["dash"]) | {"dot": without(card["dot"], apart)}
+    apart = ("source", "file", "sha256", "ratio", "trained", "training")
+    recipe = {"training": without(card["dot"]["training"], MEANS)}
+    return network_view(card, ["dash"]) | {"dot": without(card["dot"], apart) | recipe}
 
 
 def sampler_view(card: Card) -> dict[str, Any]:

@@ -4,15 +4,16 @@ The loop owns optimisation (AdamW, warm-up and cosine learning rate, clipping), 
 moving average of the weights (EMA) and resuming. What is learnt is given by a *loss function* of a
 random generator. The generator of step k is seeded by (seed, k). So a resumed training draws what
 an uninterrupted one would have drawn, and ends with the same weights.
+
+With several processes (:mod:`morse.training.distributed`) gradients are summed over all. So all
+have the same weights at each step. Process 0 alone writes resume points.
 """
 
 from __future__ import annotations
 
-import io
 import math
-import pickle
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,20 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from morse.files import DamagedFile, write_bytes
-from morse.registry import remove_and_run
 from morse.runtime.device import fast_precision
 from morse.seeds import generator
+from morse.training.distributed import agreed, rank, sum_gradients, together
+from morse.training.resume import resume, save
 
-RESUME_POINT = {"step", "seconds", "settings", "module", "average", "optimiser"}
-"""Keys of a file that a killed training goes on from."""
+LossFunction = Callable[[int, torch.Generator], Tensor | Iterable[Tensor]]
+"""(step, generator of that step) -> scalar loss, or scalars whose sum is the loss.
 
-LossFunction = Callable[[int, torch.Generator], Tensor]
-"""(step, generator of that step) -> scalar loss."""
+Of several scalars each is differentiated before the next is asked for, so that memory is that of
+one. With several processes it is this process's share of them: the loss is the sum over all.
+"""
+
+DROPOUT_STREAM = 5
+"""Tells the randomness inside a network in training from what its loss draws."""
 
 
 @dataclass(frozen=True)
@@ -99,95 +104,63 @@ def train(
     optimiser = torch.optim.AdamW(parameters.values(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     average = {name: p.detach().clone() for name, p in parameters.items()}
     first, before, made_by = 0, 0.0, asdict(settings) | dict(made_of or {})
-    if resume_from is not None and resume_from.exists():
-        first, before = _resume(resume_from, made_by, module, parameters, average, optimiser)
+    with together():
+        if resume_from is not None and resume_from.exists():
+            first, before = resume(resume_from, made_by, module, average, optimiser)
+    agreed(first, "a resume point of step")  # all have read it before process 0 writes the next
 
     losses: list[float] = []
     started = time.monotonic() - before
     module.train()
-    bar = tqdm(range(first, settings.steps), initial=first, total=settings.steps, desc=progress, mininterval=5)
+    steps, alone = range(first, settings.steps), rank() == 0
+    bar = tqdm(steps, initial=first, total=settings.steps, desc=progress, mininterval=5, disable=not alone)
     for step in bar:
         for group in optimiser.param_groups:
             group["lr"] = settings.rate(step)
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16"):
-            loss = loss_function(step, generator(settings.seed, step))
+        optimiser.zero_grad(set_to_none=True)
+        loss = _differentiated(loss_function, step, settings, device)
+        loss = sum_gradients([*parameters.values()], loss)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"{progress}: the loss is {loss.item()} at step {step}; lower learning_rate")
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
         nn.utils.clip_grad_norm_(parameters.values(), settings.grad_clip)
         optimiser.step()
         decay = min(settings.ema_decay, (1 + step) / (10 + step))
         torch._foreach_lerp_(list(average.values()), [p.detach() for p in parameters.values()], 1.0 - decay)
         losses.append(loss.item())
         bar.set_postfix(loss=f"{sum(losses[-100:]) / len(losses[-100:]):.4f}", refresh=False)
-        if resume_from is not None and (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps:
-            _save(resume_from, step + 1, time.monotonic() - started, made_by, module, average, optimiser)
+        due = (step + 1) % settings.checkpoint_every == 0 and step + 1 < settings.steps
+        if resume_from is not None and alone and due:
+            save(resume_from, step + 1, time.monotonic() - started, made_by, module, average, optimiser)
 
     module.load_state_dict(average, strict=False)
     module.eval()
-    if resume_from is not None:
+    if resume_from is not None and alone:
         resume_from.unlink(missing_ok=True)
     tail = losses[-max(1, len(losses) // 10) :]
     spent = {"steps": settings.steps, "seconds": time.monotonic() - started, "precision": settings.precision}
     return spent | {"loss": sum(tail) / max(1, len(tail))}
 
 
-def _save(
-    path: Path,
-    step: int,
-    seconds: float,
-    made_by: dict,
-    module: nn.Module,
-    average: dict,
-    optimiser: torch.optim.Optimizer,
-) -> None:
-    trained = set(average)
-    state = {
-        "step": step,
-        "seconds": seconds,
-        "settings": made_by,
-        "module": {
-            k: v for k, v in module.state_dict().items() if k in trained or k not in dict(module.named_parameters())
-        },
-        "average": average,
-        "optimiser": optimiser.state_dict(),
-    }
-    content = io.BytesIO()  # torch.save to a full disk raises an error of its own, which hides the cause
-    torch.save(state, content)
-    write_bytes(content.getvalue(), path)
+def _differentiated(loss_function: LossFunction, step: int, settings: TrainSettings, device: torch.device) -> Tensor:
+    """The loss of a step, or this process's share, whose gradients are added to the parameters'."""
+    # Dropout draws from torch's own generator. Seeded for each step, it is resumed too.
+    torch.manual_seed(generator(settings.seed, step, DROPOUT_STREAM).initial_seed())
+    total = torch.zeros((), device=device)
+    for part in _parts(loss_function, step, settings, device):
+        part.backward()
+        total = total + part.detach()
+    return total
 
 
-def _resume(
-    path: Path, made_by: dict, module: nn.Module, parameters: dict, average: dict, optimiser: torch.optim.Optimizer
-) -> tuple[int, float]:
-    """Loads a resume point. Returns the steps and the seconds of training before it."""
-    again = remove_and_run("to start again", path)
-    try:
-        # A GPU's tensors too are read on a machine without one.
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise DamagedFile(f"resume point {path} cannot be read; {again}") from error
-    if not isinstance(state, dict) or (missing := RESUME_POINT - {*state}):
-        lacks = ", ".join(sorted(missing)) if isinstance(state, dict) else "all parts"
-        raise ValueError(f"resume point {path} is of another version of the library and lacks {lacks}; {again}")
-    if state["settings"] != made_by:
-        changed = ", ".join(_changes(state["settings"], made_by))
-        raise ValueError(f"resume point {path} was made with another {changed}; {again}")
-    if {k: v.shape for k, v in state["average"].items()} != {k: p.shape for k, p in parameters.items()}:
-        raise ValueError(f"resume point {path} belongs to another network; {again}")
-    module.load_state_dict(state["module"], strict=False)
-    for name, value in state["average"].items():
-        average[name].copy_(value)
-    optimiser.load_state_dict(state["optimiser"])
-    return int(state["step"]), float(state["seconds"])
-
-
-def _changes(before: Mapping[str, Any], now: Mapping[str, Any], within: str = "") -> Iterator[str]:
-    """Each setting that changed, with both values: "recipe: batch_size (4, now 8)"."""
-    for name in sorted({*before, *now}):
-        old, new = before.get(name), now.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            yield from _changes(old, new, f"{within}{name}: ")
-        elif old != new:
-            yield f"{within}{name} ({old}, now {new})"
+def _parts(loss_function: LossFunction, step: int, settings: TrainSettings, device: torch.device) -> Iterator[Tensor]:
+    """The scalars of a step's loss, each computed in the training's precision."""
+    precision = torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
+    with precision:
+        loss = loss_function(step, generator(settings.seed, step))
+    parts = iter([loss] if isinstance(loss, Tensor) else loss)
+    while True:
+        with precision:
+            part = next(parts, None)
+        if part is None:
+            return
+        yield part

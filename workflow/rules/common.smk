@@ -12,8 +12,8 @@ from morse.experiments.axes import first_seed_of, path_pattern, runs_of
 from morse.experiments.configuration import read_configuration
 from morse.files import DamagedFile
 from morse.methods import METHODS
-from morse.preflight import preflight
-from morse.published import PUBLISHED, directory
+from morse.preflight import needed_sources, preflight
+from morse.published import lacking, sources_of
 from morse.quality.metrics import named_metrics
 from morse.results.paper_layout import SCALES, read_layout
 from morse.runtime.orphans import hold
@@ -40,15 +40,18 @@ try:
     LAYOUT = read_layout(
         cards.resource("config/paper_figures.yaml"), cards.schema("paper_figures")
     )
-    # Published weights need not be there yet if this run fetches them. Snakemake tells its targets
-    # only later, so they are read off the command line.
+    # Published files need not be there yet for a dry run, or if this run fetches them. Snakemake
+    # tells only later, so it is read off the command line.
+    TO_COME = {"published", "-n", "--dry-run", "--dryrun"} & {*sys.argv}
     preflight(
         config,
         CARDS,
         RUNS,
-        published="published_weights" not in sys.argv,
+        published=not TO_COME,
         zoo=any("zoo" in target for target in sys.argv),
     )
+    if TO_COME and (missing := lacking(needed_sources(CARDS, RUNS))):
+        print(missing, file=sys.stderr)
 except (DamagedFile, ValueError) as error:
     raise WorkflowError(str(error)) from None
 

@@ -49,6 +49,20 @@ def trains_dot(model):
     return CARDS["model"][model]["dot"]["source"] == "train"
 
 
+def dot_data(wildcards):
+    """The data of Dot's training, as a task's card has them; of own images the size alone."""
+    card = CARDS["model"][wildcards.model]
+    name = card["dot"]["training"]["data"]
+    own = {"size": card["unet"]["sample_size"]}
+    return own if name == cards.OWN else CARDS["task"][name]["data"]
+
+
+def own_images(wildcards):
+    """The images that Dash makes for Dot's training, if its card asks for them."""
+    own = CARDS["model"][wildcards.model]["dot"]["training"]["data"] == cards.OWN
+    return f"<results>/own_images/{wildcards.model}.npz" if own else []
+
+
 def dash_weights(wildcards):
     return str(cards.resource(CARDS["model"][wildcards.model]["dash"]["file"]))
 

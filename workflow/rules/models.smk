@@ -77,6 +77,7 @@ rule explained:
     input:
         dash=dash_weights,
         dot="<results>/prepared/{model}.safetensors",
+        own=own_images,
     output:
         record="<results>/explained/{model}.json",
     log:
@@ -88,9 +89,7 @@ rule explained:
         gpu=1,
     params:
         card=lambda w: cards.dot_training_view(CARDS["model"][w.model]),
-        data=lambda w: CARDS["task"][
-            CARDS["model"][w.model]["dot"]["training"]["data"]
-        ]["data"],
+        data=dot_data,
         draws=config["explained"]["draws"],
         device=config["device"],
     script:

@@ -1,22 +1,55 @@
-# `snakemake --cores 1 published_weights` fetches published weights. It is the only step that uses
-# the network, and no run depends on it.
+# What others publish: fetched files -> weights and data as jobs read them. Only the jobs `fetch_source`
+# use the network. They run for the target `published` alone: before any other run the files must be
+# there (morse/preflight.py).
+from dataclasses import asdict
+
+SOURCES = {str(source.path): source for source in needed_sources(CARDS, RUNS)}
+CONVERTED = [
+    model
+    for model in dict.fromkeys(run["model"] for run in RUNS)
+    if "source" in CARDS["model"][model]["dash"]
+]
 
 
-rule published_weights:
+rule published:
     input:
-        [str(directory() / file) for file in PUBLISHED],
+        list(SOURCES),
     localrule: True
 
 
-rule fetch_weights:
+rule fetch_source:
     output:
-        str(directory() / "{file}"),
+        "{source}",
     log:
-        "<results>/logs/fetch_weights/{file}.log",
+        "<results>/logs/fetch_source/{source}.log",
     wildcard_constraints:
-        file="|".join(map(re.escape, PUBLISHED)),
+        source="|".join(map(re.escape, SOURCES)) or "none",
     localrule: True
     conda:
         "../../environment.yml"
+    params:
+        source=lambda w: asdict(SOURCES[w.source]),
     script:
-        "../scripts/fetch_weights.py"
+        "../scripts/fetch_source.py"
+
+
+rule convert_weights:
+    input:
+        lambda w: [
+            str(source.path)
+            for source in sources_of("model", w.model, CARDS["model"][w.model])
+        ],
+    output:
+        weights=str(cards.resource("weights/{model}.safetensors")),
+    log:
+        "<results>/logs/convert_weights/{model}.log",
+    wildcard_constraints:
+        model="|".join(map(re.escape, CONVERTED)) or "none",
+    conda:
+        "../../environment.yml"
+    params:
+        card=lambda w: cards.only(
+            CARDS["model"][w.model], ("family", "unet", "schedule", "dash")
+        ),
+    script:
+        "../scripts/convert_weights.py"

@@ -13,8 +13,9 @@ from morse.files import DamagedFile, UnwritableFile
 from morse.registry import UnknownName
 from morse.runtime.orphans import follow
 
-EXPECTED = (DamagedFile, UnwritableFile, ValueError, UnknownName, FloatingPointError)
-"""Errors of input and of disks: their message is enough. Others keep their traceback."""
+EXPECTED = (DamagedFile, UnwritableFile, ValueError, UnknownName, FloatingPointError, ChildProcessError)
+"""Errors of input and of disks, and killed processes: their message is enough. Others keep their
+traceback."""
 
 
 class _Both:

@@ -3,7 +3,7 @@
 from adapter import device_of, job
 
 with job(snakemake, networks=True):
-    from morse.data.archive import load_split
+    from morse.data.archive import load_split, with_file
     from morse.dot.explained import explain
     from morse.files import write_json
     from morse.results.records import explained_record
@@ -11,6 +11,9 @@ with job(snakemake, networks=True):
 
     config, device = snakemake.params, device_of(snakemake)
     dash, dot = load_networks(config.card, ("dash", "dot"), snakemake.input.dot, device).values()
-    data, chain = load_split(config.data, "test"), config.card["dot"]["training"]["chain"]
+    data, chain = (
+        load_split(with_file(config.data, snakemake.input.own), "test"),
+        config.card["dot"]["training"]["chain"],
+    )
     found = explain(dash, dot, data.images, chain, config.draws, device, data.labels)
     write_json(explained_record(snakemake.wildcards.model, *found), snakemake.output.record)

@@ -5,13 +5,14 @@ from pathlib import Path
 from adapter import device_of, job, written_by
 
 with job(snakemake, networks=True):
-    from morse.data.archive import load_split
-    from morse.dot.training import train_dot
+    from morse.data.archive import with_file
+    from morse.experiments.dot_options import with_means
     from morse.files import write_json
     from morse.results.records import training_record
+    from morse.training.distributed import run
 
-    config, device = snakemake.params, device_of(snakemake)
-    data = load_split(config.data, config.card["dot"]["training"]["split"])
+    config, device, means = snakemake.params, device_of(snakemake), snakemake.resources
+    card, data = with_means(config.card, means), with_file(config.data, snakemake.input.own)
     dash, output = Path(snakemake.input.dash), Path(snakemake.output.dot)
-    training = train_dot(config.card, dash, data.images, output, device, data.labels)
+    training = run(means.processes, device, "morse.dot.training:train_dot_on", card, data, dash, output, device)
     write_json(training_record(training, written_by(device)), snakemake.output.training)

@@ -46,7 +46,8 @@ def convert(card: Card, source: Path, layout: str | None = None) -> dict[str, to
             another network.
         UnknownName: for an unknown layout.
     """
-    layout = layout or ("diffusers" if source.is_dir() else card["dash"].get("layout", LAYOUT_OF[card["family"]]))
+    own = card["dash"].get("layout", LAYOUT_OF.get(card["family"], "diffusers"))
+    layout = layout or ("diffusers" if source.is_dir() else own)
     make = CONVERTERS[layout]
     content = read_source(source)
     try:

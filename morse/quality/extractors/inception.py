@@ -20,7 +20,8 @@ from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from morse.data.pixels import UINT8_RULE, to_rgb
-from morse.published import INCEPTION, require_published
+from morse.experiments.cards import resource
+from morse.files import require
 from morse.quality.extractors.base import Extractor
 from morse.runtime.device import memory_format
 
@@ -72,7 +73,7 @@ def clean(settings: Mapping[str, Any], device: torch.device | str = "cpu") -> Ex
 def _torchscript(
     name: str, settings: Mapping[str, Any], prepare: Callable[[Tensor], Tensor], device: torch.device | str
 ) -> Extractor:
-    path, weights = _weights(name, settings)
+    path, weights = _weights(settings)
 
     from cleanfid.inception_torchscript import InceptionV3W  # here: the mini scale does not need clean-fid
 
@@ -89,7 +90,7 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
     Otherwise as :func:`legacy_tensorflow`.
     """
     name = "inception-legacy-pytorch"
-    path, weights = _weights(name, settings)
+    path, weights = _weights(settings)
 
     from cleanfid import inception_pytorch
     from torchvision.models.inception import BasicConv2d
@@ -107,10 +108,10 @@ def legacy_pytorch(settings: Mapping[str, Any], device: torch.device | str = "cp
     return _extractor(name, weights, lambda images: network(resized_legacy_pytorch(images) / 255)[0][..., 0, 0], device)
 
 
-def _weights(name: str, settings: Mapping[str, Any]) -> tuple[Path, str]:
+def _weights(settings: Mapping[str, Any]) -> tuple[Path, str]:
     """The extractor's file, and its SHA-256, once it is checked."""
-    expected = settings.get("sha256", INCEPTION[name].sha256)
-    return require_published(INCEPTION[name], expected), expected.lower()
+    weights = settings["weights"]
+    return require(resource(weights["file"]), weights["sha256"], "weights"), weights["sha256"].lower()
 
 
 def _extractor(name: str, weights: str, embed: Callable[[Tensor], Tensor], device: torch.device | str) -> Extractor:

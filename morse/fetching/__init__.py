@@ -1,0 +1,1 @@
+"""Fetching what others publish: the only place that touches the network."""

@@ -1,0 +1,184 @@
+"""A Dot for a model from its card, or from a diffusers folder: what `morse train-dot` does.
+
+All that is made goes into one folder: dot.safetensors, training.json, and for a model without a
+card card.yaml and the converted dash.safetensors. A killed training resumes when it is asked for
+again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from PIL import Image
+
+from morse.dash.converters import convert_file
+from morse.dash.diffusers_folder import folder_card
+from morse.dash.loading import build_dash
+from morse.data.archive import shapes_of, write_dataset
+from morse.dot.chain_settings import ChainSettings
+from morse.dot.loading import new_dot, own_parameters
+from morse.dot.training import train_dot_on
+from morse.experiments.cards import OWN, Card, complete_model, merged, only, read_card, resource, schema
+from morse.experiments.schema import validate
+from morse.files import require, sha256, write_json, write_text
+from morse.fit import check_dash, check_dot
+from morse.provenance import provenance
+from morse.results.records import training_record
+from morse.runtime.device import device_name
+from morse.runtime.flops import flops
+from morse.sampling.own_images import key_of, own_images
+from morse.training.distributed import agreed, rank, together, world
+
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+"""Files of a folder of images."""
+
+
+def card_of_folder(folder: Path, changes: Card, task: str) -> dict[str, Any]:
+    """The card of a network that diffusers saved, with the recipe of the paper's scale.
+
+    Args:
+        changes: to the recipe.
+        task: the name of its data.
+
+    Raises:
+        ValueError, DamagedFile: one line, as :func:`morse.dash.diffusers_folder.folder_card`.
+    """
+    found = folder_card(folder)
+    dash = {"file": "dash.safetensors", "sha256": "0" * 64}  # written once it is converted
+    card = merged({**found, "scale": "paper", "tasks": [task], "dash": dash}, changes)
+    card = complete_model(card, str(folder))
+    validate(card, schema("model"), str(folder))
+    return card
+
+
+def described(card: Card, processes: int) -> dict[str, str]:
+    """What a training will be, in words: heading -> value.
+
+    Raises:
+        ValueError: one line, for a network or a recipe that cannot be.
+    """
+    check_dash(card)
+    check_dot(card, trained=True)
+    with torch.device("meta"):  # shapes alone
+        dash = build_dash(card)
+        dot, own = new_dot(card, dash), own_parameters(card)
+    counted = flops(dash, dot, dash.shape, "meta", dash.classes)
+    n, nominal = counted["dash"] / counted["dot"], card["dot"]["ratio"]
+    recipe = card["dot"]["training"]
+    chain = ChainSettings(**recipe["chain"])
+    return {
+        "Dot": f"{own:,} parameters of its own",
+        "N by FLOPs": f"{n:.2f}" + (f", less than the {nominal:g} of plans: give smaller channels" * (n < nominal)),
+        "pairs per step": f"{chain.pairs_per_step}, of {chain.chains} chains of {chain.points} calls of Dash, "
+        f"{chain.steps} steps a draw",
+        "steps": f"{recipe['train']['steps']}, by {processes} process{'es' * (processes > 1)}",
+    }
+
+
+def make_dot(card: Card, folder: Path | None, data: str | None, output: Path, device: str = "cpu") -> dict[str, Any]:
+    """Trains a Dot and writes all into a folder. Each of several processes calls it.
+
+    Args:
+        card: complete and valid.
+        folder: of diffusers, with Dash's weights; None: they are where the card says.
+        data: a folder of images, or a data set file; None: the card's data.
+        output: the folder.
+
+    Returns:
+        The training's record, as in training.json.
+    """
+    dash, dot = _dash_of(card, folder, output), output / "dot.safetensors"
+    training = train_dot_on(card, _data_of(card, data, dash, output, device), dash, dot, device)
+    record = training_record(training, provenance(device_name(device)) | {"processes": world()})
+    if rank() == 0:
+        write_json(record, output / "training.json")
+        if folder:
+            _write_card(card, dash, dot, output / "card.yaml")
+    return record
+
+
+def _dash_of(card: Card, folder: Path | None, output: Path) -> Path:
+    """Dash's file of weights, converted if it is of a diffusers folder."""
+    dash = output / "dash.safetensors" if folder else resource(card["dash"]["file"])
+    with together():
+        if rank() == 0 and folder:
+            convert_file(card, folder, dash)
+        elif rank() == 0:
+            require(dash, card["dash"].get("sha256"), "Dash weights")
+    return dash
+
+
+def _data_of(card: Card, data: str | None, dash: Path, output: Path, device: str) -> dict[str, Any]:
+    """What a task's card would say of the data: ``file`` and ``size``."""
+    size = card["unet"]["sample_size"]
+    if (name := card["dot"]["training"]["data"]) == OWN:
+        file = output / f"own-images-{key_of(card, sha256(dash))}.npz"
+        if not agreed(file.exists(), "own images:"):
+            own_images(card, dash, file, device)
+        return {"file": file.resolve(), "size": size}
+    if data is None:
+        return dict(read_card("task", name)["data"])
+    with together():
+        file = prepared(Path(data), card["unet"]["channels"], size, output, write=rank() == 0)
+    agreed(str(file), "data")
+    return {"file": file.resolve(), "size": size}
+
+
+def prepared(data: Path, channels: int, size: int, output: Path, write: bool = True) -> Path:
+    """The data set file of a folder of images, or the file itself if ``data`` is one.
+
+    Each image is cut to the square in its middle and resized. The folders that images lie in, in
+    the order of their names, are classes.
+
+    Args:
+        output: the folder of the file. Its name follows from names, sizes and times of the images.
+
+    Raises:
+        ValueError: one line, for a place without images, or a file that is none.
+    """
+    if data.is_file():
+        shapes_of(data)
+        return data
+    paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in IMAGES) if data.is_dir() else []
+    if not paths:
+        raise ValueError(f"{data}: no images there ({', '.join(IMAGES)}); name a folder of images, or {OWN}")
+    known = [(str(path.relative_to(data)), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in paths]
+    file = output / f"data-{hashlib.sha256(json.dumps([channels, size, known]).encode('ascii')).hexdigest()[:12]}.npz"
+    if write and not file.exists():
+        classes = sorted({path.parent for path in paths})
+        labels = np.array([classes.index(path.parent) for path in paths])
+        images = np.stack([_square(path, channels, size) for path in paths])
+        write_dataset(file, {"train": (images, labels)})
+    return file
+
+
+def _square(path: Path, channels: int, size: int) -> np.ndarray:
+    """(C, size, size) uint8: the square in the middle of an image."""
+    try:
+        with Image.open(path) as file:
+            picture = file.convert("RGB" if channels == 3 else "L")
+    except OSError as error:
+        raise ValueError(f"{path} is no image that can be read; take it out of the folder") from error
+    side = min(picture.size)
+    left, top = ((length - side) // 2 for length in picture.size)
+    picture = picture.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BICUBIC)
+    return np.asarray(picture).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _write_card(card: Card, dash: Path, dot: Path, output: Path) -> None:
+    """The card of config/models: with it every command and run takes the model."""
+    files = {
+        "dash": {"file": str(dash.resolve()), "sha256": sha256(dash)},
+        "dot": card["dot"] | {"source": "shipped", "file": str(dot.resolve()), "sha256": sha256(dot)},
+    }
+    first = ("family", "scale", "tasks", "unet", "schedule")
+    text = yaml.safe_dump(
+        only(card, first) | files, default_flow_style=None, sort_keys=False, width=110, allow_unicode=False
+    )
+    write_text(f"# A model that was read from a diffusers folder, and its Dot.\n{text}", output)
