@@ -123,7 +123,8 @@ def check_task(task: Card, cards: Cards, shape: tuple[int, int, int]) -> None:
     Args:
         shape: (C, H, W) of the images.
     """
-    require_known("extractor in reference: statistics", task["reference"].get("statistics") or {}, cards["extractor"])
+    for key in ("statistics", "published"):
+        require_known(f"extractor in reference: {key}", task["reference"].get(key) or {}, cards["extractor"])
     for name in task["extractors"]:
         if (reads := cards["extractor"][name].get("shape", list(shape))) != list(shape):
             raise ValueError(f"extractors: {name} reads images of {tuple(reads)} alone, not {shape}; take another")

@@ -163,8 +163,10 @@ def _files(cards: Cards, runs: Runs) -> Iterable[tuple[str, str]]:
         if "kind" not in card["data"]:
             yield card["data"]["file"], f"data of {task}"
         for extractor in card["extractors"]:
-            if shipped := (card["reference"].get("statistics") or {}).get(extractor):
-                yield shipped["file"], f"reference statistics of {task}"
+            for key in ("statistics", "published"):
+                named = (card["reference"].get(key) or {}).get(extractor, {"source": []})
+                if "source" not in named:
+                    yield named["file"], f"reference statistics of {task}"
             if "source" not in (weights := cards["extractor"][extractor].get("weights", {"source": []})):
                 yield weights["file"], f"extractor {extractor}"
 

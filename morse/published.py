@@ -79,7 +79,7 @@ def sources_of(kind: str, name: str, card: Mapping[str, Any]) -> list[Source]:
         return _sources(name, card["dash"], folder("weights") / ORIGINALS / name, card.get("licence"))
     if kind == "task":
         return _sources(name, card["data"], folder("data") / ORIGINALS / name)
-    holders = card["reference"].get("published", {}).values() if kind == "reference" else [card.get("weights", {})]
+    holders = (card["reference"].get("published") or {}).values() if kind == "reference" else [card.get("weights", {})]
     found = []
     for holder in holders:  # of a file that is used as it is published
         if "source" in holder:
@@ -104,7 +104,12 @@ def _sources(
 
 
 def check(source: Source, path: Path) -> None:
-    """Raises DamagedFile, one line, for a file of another size or hash than published."""
+    """Raises DamagedFile, one line, for a file of another size or hash than published.
+
+    Of a folder, which some data sets are, nothing is known.
+    """
+    if path.is_dir():
+        return
     if source.size is not None and (size := path.stat().st_size) != source.size:
         raise DamagedFile(f"{path} has {size:,} bytes, not {source.size:,}; {source.address} may hold another file now")
     if source.digest:
@@ -125,7 +130,7 @@ def lacking(sources: Iterable[Source]) -> str:
 
     It is empty if all are there. Their hashes were checked when they were fetched.
     """
-    missing = [source for source in sources if not source.path.is_file()]
+    missing = [source for source in sources if not source.path.exists()]  # some are folders
     if not missing:
         return ""
     files = ", ".join(dict.fromkeys(str(source.path) for source in missing))

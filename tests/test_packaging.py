@@ -9,7 +9,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
-CONDA_NAMES = {"pytorch": "torch"}
+CONDA_NAMES = {"pytorch": "torch", "python-lmdb": "lmdb"}
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
@@ -23,6 +23,11 @@ def project_ranges():
     return ranges(PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"])
 
 
+def optional_ranges():
+    """Of packages for one data set only, which requirements.lock leaves out."""
+    return ranges(PROJECT["optional-dependencies"]["lsun"])
+
+
 def test_conda_environment_has_the_projects_ranges():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
     entries = environment["dependencies"]
@@ -31,7 +36,9 @@ def test_conda_environment_has_the_projects_ranges():
     assert environment["name"] == PROJECT["name"]
     assert conda.pop("python") == SpecifierSet(PROJECT["requires-python"])
     assert conda.pop("pip") == SpecifierSet()
-    assert {CONDA_NAMES.get(name, name): specifier for name, specifier in conda.items()} | from_pip == project_ranges()
+    assert {CONDA_NAMES.get(name, name): specifier for name, specifier in conda.items()} | from_pip == (
+        project_ranges() | optional_ranges()
+    )
 
 
 def test_lock_pins_a_release_in_each_range():

@@ -103,6 +103,10 @@ LOST = {"file": "lost", "sha256": "0" * 64}
             of_task(reference={"statistics": {"fashion-classifier": LOST}}),
             "reference statistics of fashion-mnist: lost is missing; restore",
         ),
+        (
+            of_task(reference={"published": {"fashion-classifier": LOST | {"name": "theirs", "images": 2}}}),
+            "reference statistics of fashion-mnist: lost is missing; restore",
+        ),
         (of_extractor("fashion-classifier", weights=LOST), "extractor fashion-classifier: lost is missing; restore"),
         (
             of_task(extractors=["incepton"]),
@@ -346,6 +350,10 @@ SIZE_28 = {"sample_size": 28, "block_out_channels": [8, 16, 16]}
         (
             changed("task", "shapes", reference={"statistics": {"ani": HERE}}),
             "unknown extractor in reference: statistics 'ani'; did you mean 'any'?",
+        ),
+        (
+            changed("task", "shapes", reference={"published": {"ani": HERE}}),
+            "unknown extractor in reference: published 'ani'; did you mean 'any'?",
         ),
     ],
 )

@@ -62,6 +62,7 @@ def test_what_is_missing_is_one_line_with_one_command(tmp_path):
     message = lacking(sources)
     assert message.endswith("run `morse fetch b d`") and "\n" not in message and str(there) not in message
     assert lacking(sources[:1]) == ""
+    assert lacking([Source("a", tmp_path)]) == ""  # a folder that a person puts there
 
 
 def test_size_and_hash_are_checked(tmp_path):

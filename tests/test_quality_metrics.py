@@ -17,6 +17,7 @@ from morse.quality.metrics import (
     SPLITS_SEED,
     frechet_of,
     measure,
+    metrics_by_extractor,
     named_metrics,
     require_metrics,
 )
@@ -183,6 +184,12 @@ def test_a_further_extractor_adds_its_distance_and_the_metrics_that_the_images_a
     assert named_metrics(names, False, images=205, dim=64, groups=20) == [FRECHET, "kid", "precision_recall"]
     assert named_metrics(names, False, images=19, dim=64, groups=20) == [FRECHET]
     assert named_metrics([], True, images=100, dim=64, groups=20) == []
+
+
+def test_each_extractor_of_a_task_has_its_metrics_and_the_first_may_have_none():
+    found = metrics_by_extractor(["kid"], {"small": 64, "large": 1280}, 100, 20)
+    assert found == {"small": ["kid"], "large": [FRECHET, "kid"]}
+    assert metrics_by_extractor([], {"small": 64, "large": 1280}, 100, 20) == {"large": [FRECHET]}
 
 
 @pytest.mark.parametrize(

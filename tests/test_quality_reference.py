@@ -1,18 +1,21 @@
 """The reference of a task: statistics that ship or are made again, and features."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import morse.quality.reference as module
 from morse.data.archive import write_dataset
 from morse.data.loading import load_split
 from morse.experiments.cards import read_card
 from morse.files import DamagedFile, sha256
 from morse.quality.extractors import load_extractor
 from morse.quality.extractors.fashion_classifier import SmallClassifier
-from morse.quality.features import Features
-from morse.quality.reference import save_reference
+from morse.quality.features import Features, of_one_reference
+from morse.quality.reference import kept_indices, save_reference
 from morse.quality.statistics import Statistics
 
 
@@ -57,10 +60,10 @@ def statistics_of(extractor, identity, features):
     return statistics
 
 
-def assert_same(found, other):
+def assert_same(found, other, rtol=1e-12):
     assert (found.extractor, found.data, found.image_shape) == (other.extractor, other.data, other.image_shape)
     for name in ("n", "sum", "outer"):
-        np.testing.assert_allclose(getattr(found, name), getattr(other, name), rtol=1e-12)
+        np.testing.assert_allclose(getattr(found, name), getattr(other, name), rtol=rtol, atol=10 * rtol)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -119,3 +122,78 @@ def test_altered_data_are_refused(data, card, files):
     with pytest.raises(DamagedFile, match=r"shapes\.npz is damaged: sha256 .*expected 00000"):
         save_reference(data | {"sha256": "0" * 64}, "test", card, None, *files)
     assert not files[0].exists() and not files[1].exists()
+
+
+@pytest.mark.parametrize("block", [1, 5, 12, 100])
+def test_statistics_of_blocks_are_those_of_all_images(data, card, files, monkeypatch, block):
+    monkeypatch.setattr(module, "BLOCK", block)
+    save_reference(data, "test", card, None, *files)
+    # The network rounds a batch of another size otherwise.
+    assert_same(Statistics.load(files[0]), statistics_of(*expected(data, card)), rtol=1e-4)
+    np.testing.assert_allclose(Features.load(files[1]).values, expected(data, card)[2], atol=1e-5)
+
+
+def test_a_batch_of_the_extractor_is_the_most_that_is_read_at_once(data, card, files, monkeypatch):
+    read, loaded = [], load_extractor(card)
+    embed = loaded.embed
+    small = replace(loaded, batch_size=5, embed=lambda images: (read.append(len(images)), embed(images))[1])
+    monkeypatch.setattr(module, "load_extractor", lambda *_: small)
+    save_reference(data, "test", card, None, *files)
+    assert read == [5, 5, 2]
+
+
+@pytest.mark.parametrize("of", ["computed", "shipped"])
+def test_of_many_images_some_features_are_kept_and_say_so(data, card, files, tmp_path, monkeypatch, of):
+    """The statistics are of all images."""
+    monkeypatch.setattr(module, "FEATURES_KEPT", 5)
+    extractor, identity, features = expected(data, card)
+    all_of_them = statistics_of(extractor, identity, features)
+    save_reference(data, "test", card, shipped(tmp_path, all_of_them) if of == "shipped" else None, *files)
+    assert_same(Statistics.load(files[0]), all_of_them)
+    saved = Features.load(files[1])
+    assert (saved.data, saved.first) == (f"{identity}/5 of 12", 0)
+    np.testing.assert_allclose(saved.values, features[[0, 2, 4, 7, 9]], rtol=1e-6)
+    assert of_one_reference(saved.data, identity) and not of_one_reference(saved.data, identity + "x")
+
+
+@pytest.mark.parametrize(("images", "kept"), [(3, [0, 1, 2]), (4, [0, 1, 2, 3]), (5, [0, 1, 2, 3]), (8, [0, 2, 4, 6])])
+def test_kept_images_are_spread_evenly(monkeypatch, images, kept):
+    monkeypatch.setattr(module, "FEATURES_KEPT", 4)
+    assert kept_indices(images).tolist() == kept
+
+
+def test_indices_of_large_sets_do_not_overflow():
+    kept = kept_indices(100_000_000)
+    assert len(kept) == module.FEATURES_KEPT and set(np.diff(kept)) == {2000}
+
+
+def published(folder, extractor, features):
+    """A card's published statistics, and the mean and covariance that they hold."""
+    mean, covariance = features.mean(0), np.cov(features.T)
+    np.savez(folder / "theirs.npz", mu=mean, sigma=covariance)
+    entry = {"file": str(folder / "theirs.npz"), "sha256": sha256(folder / "theirs.npz")}
+    return entry | {"name": "theirs", "images": 12}, mean, covariance
+
+
+def test_published_statistics_are_the_reference_and_features_are_the_data_s(data, card, files, tmp_path):
+    extractor, identity, features = expected(data, card)
+    entry, mean, covariance = published(tmp_path, extractor, features * 1.1)
+    save_reference(data, "test", card, None, *files, published=entry)
+    found, saved = Statistics.load(files[0]), Features.load(files[1])
+    assert (found.extractor, found.data) == (extractor, f"published/theirs/{entry['sha256']}")
+    assert (found.image_shape, found.count) == ((1, 32, 32), 12)
+    np.testing.assert_allclose(found.mean, mean, rtol=1e-9)
+    np.testing.assert_allclose(found.covariance, covariance, rtol=1e-9, atol=1e-9 * covariance.max())
+    assert saved.data == identity and of_one_reference(saved.data, found.data)
+    np.testing.assert_allclose(saved.values, features, rtol=1e-6)
+
+
+def test_shipped_statistics_come_before_published_ones_and_those_before_computed_ones(data, card, files, tmp_path):
+    extractor, identity, features = expected(data, card)
+    entry, _, _ = published(tmp_path, extractor, features)
+    theirs = shipped(tmp_path, statistics_of(extractor, identity, features))
+    save_reference(data, "test", card, theirs, *files, published=entry)
+    assert Statistics.load(files[0]).data == identity
+    unlike = shipped(tmp_path, statistics_of("another", identity, features))
+    save_reference(data, "test", card, unlike, *files, published=entry)
+    assert Statistics.load(files[0]).data.startswith("published/theirs/")

@@ -20,6 +20,8 @@ from morse.files import DamagedFile, read_json, require, sha256, write_atomicall
 
 Images = Iterable[tuple[np.ndarray, int | None]]
 """(uint8 image (C, H, W), class or None) each."""
+PreparedSplit = tuple[int, Images]
+"""The number of images of a split, and the images."""
 
 NEEDS = {"kind": str, "preparation": str, "originals": dict, "splits": dict}
 REMEDY = "prepare it again: remove its folder and run `morse prepare` with the task's name"
@@ -31,7 +33,7 @@ def write_prepared(
     preparation: str,
     originals: Mapping[str, str],
     shape: tuple[int, int, int],
-    splits: Mapping[str, tuple[int, Images]],
+    splits: Mapping[str, PreparedSplit],
     parts: Mapping[str, tuple[str, int, int]] | None = None,
 ) -> None:
     """Writes a prepared data set, image by image.

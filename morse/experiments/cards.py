@@ -1,7 +1,6 @@
 """Cards: YAML files under config/ that describe what there is to experiment with.
 
 Each job depends on a part of a card, which the functions ``..._view`` return.
-
 A model's card is short. Its content comes, key by key, from three places:
 
 1. ``config/families/FAMILY.yaml``: the family's noise schedule, and the network that the card names
@@ -48,12 +47,8 @@ Cards = Mapping[str, Mapping[str, Card]]
 
 
 def resource(path: str | Path) -> Path:
-    """The path of a file that a card names.
-
-    ``weights/...`` and ``data/...`` are in the folders of what others publish
-    (:func:`morse.published.published_place`). Other files ship with the repository. An absolute
-    path stays as it is.
-    """
+    """The path of a file that a card names: absolute, of what others publish
+    (:func:`morse.published.published_place`), or of the repository."""
     return published_place(path) or ROOT / path
 
 

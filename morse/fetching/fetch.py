@@ -84,7 +84,7 @@ def fetch_all(
     """
     wanted = {}
     for source in sources:
-        if source.path.is_file():
+        if source.path.exists():
             check(source, source.path)
             say(f"{source.path} is here")
         else:

@@ -5,6 +5,7 @@ Some metrics need the features themselves, not only their sums.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +122,25 @@ def joined(parts: Sequence[Features]) -> Features:
             "delete its files and run again"
         )
     return Features(parts[0].extractor, parts[0].data, 0, np.concatenate([part.values for part in parts]))
+
+
+PUBLISHED = "published"
+"""How the identity of reference statistics begins that others publish."""
+
+
+def part_of(kept: int, images: int) -> str:
+    """How the identity of the features of some of a data set's images ends; empty if of all."""
+    return "" if kept == images else f"/{kept} of {images}"
+
+
+def of_one_reference(features: str, statistics: str) -> bool:
+    """Whether features and statistics with these identities are of one reference.
+
+    The features may be of a part of the images. Published statistics have a name only: whoever
+    writes it into the task's card says that they are of its images.
+    """
+    whole = re.sub(r"/\d+ of \d+$", "", features)
+    return whole == statistics or statistics.startswith(f"{PUBLISHED}/")
 
 
 def comparable(features: np.ndarray, reference: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from morse.quality.estimates import Estimate, Jackknife
-from morse.quality.features import Features
+from morse.quality.features import Features, of_one_reference
 from morse.quality.frechet import frechet_infinity, frechet_with_error, images_for_infinity
 from morse.quality.kid import kid
 from morse.quality.precision_recall import density_coverage, precision_recall
@@ -145,6 +145,20 @@ def named_metrics(names: Iterable[str], first: bool, images: int, dim: int, grou
     )
 
 
+def metrics_by_extractor(
+    names: Iterable[str], dimensions: Mapping[str, int], images: int, groups: int
+) -> dict[str, list[str]]:
+    """Extractor -> the metrics that are computed by it; extractors without any are left out.
+
+    Args:
+        names, images, groups: as for :func:`named_metrics`.
+        dimensions: of the features of a task's extractors, in their order.
+    """
+    names, first = list(names), next(iter(dimensions))
+    found = {one: named_metrics(names, one == first, images, dim, groups) for one, dim in dimensions.items()}
+    return {one: metrics for one, metrics in found.items() if metrics}
+
+
 def require_metrics(names: Iterable[str]) -> None:
     """Raises ValueError, one line, for an unknown metric or the one that is always computed.
 
@@ -161,14 +175,14 @@ def measure(names: Iterable[str], generated: Features, reference: Features, sums
     Args:
         names: of :data:`METRICS`.
         generated, reference: features of a run and of the data set.
-        sums: the statistics of the same data set.
+        sums: the statistics of the same data set, or published ones.
         groups: of the jackknife.
 
     Raises:
         ValueError: if the three differ in extractor, or the reference's two in data set.
     """
     identities = {generated.extractor, reference.extractor, sums.extractor}
-    if len(identities) > 1 or reference.data != sums.data:
+    if len(identities) > 1 or not of_one_reference(reference.data, sums.data):
         raise ValueError(
             f"features of {generated.data}, {reference.data} and statistics of {sums.data} do not go together; "
             "make them again"

@@ -91,17 +91,9 @@ def first_extractor(task):
 def metrics_of(task):
     """Extractor -> the metrics that are computed by it; extractors without any are left out."""
     names = CARDS["task"][task]["extractors"]
-    computed = {
-        name: named_metrics(
-            config["quality"]["metrics"],
-            name == names[0],
-            config["images"],
-            CARDS["extractor"][name]["dimension"],
-            config["quality"]["groups"],
-        )
-        for name in names
-    }
-    return {name: metrics for name, metrics in computed.items() if metrics}
+    dimensions = {name: CARDS["extractor"][name]["dimension"] for name in names}
+    wanted, groups = config["quality"]["metrics"], config["quality"]["groups"]
+    return metrics_by_extractor(wanted, dimensions, config["images"], groups)
 
 
 def grid_runs(wildcards):

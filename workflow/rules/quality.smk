@@ -18,6 +18,9 @@ rule reference:
         shipped=lambda w: (
             CARDS["task"][w.task]["reference"].get("statistics") or {}
         ).get(w.extractor),
+        published=lambda w: (
+            CARDS["task"][w.task]["reference"].get("published") or {}
+        ).get(w.extractor),
         extractor=lambda w: cards.extractor_view(CARDS["extractor"][w.extractor]),
         device=config["device"],
     script:

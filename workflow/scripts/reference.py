@@ -14,4 +14,5 @@ with job(snakemake):
         outputs.statistics,
         outputs.features,
         device_of(snakemake),
+        config.published,
     )
