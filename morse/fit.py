@@ -113,7 +113,10 @@ def shapes_in(data: Card) -> dict[str, tuple[int, int, int, int]]:
     states."""
     path = resource(data["file"])
     if "kind" in data and not path.is_file():
-        return {split: (n, 3, data["size"], data["size"]) for split, n in data.get("images", {}).items()}
+        return {
+            split: (n, data.get("channels", 3), data["size"], data["size"])
+            for split, n in data.get("images", {}).items()
+        }
     return shapes_of(path)
 
 

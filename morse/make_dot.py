@@ -7,21 +7,18 @@ again.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import yaml
-from PIL import Image
 
 from morse.dash.converters import convert_file
 from morse.dash.diffusers_folder import folder_card
 from morse.dash.loading import build_dash
-from morse.data.archive import write_dataset
+from morse.data.folder import prepare
 from morse.data.loading import shapes_of
+from morse.data.originals import files_of, hash_of_names
 from morse.dot.chain_settings import ChainSettings
 from morse.dot.loading import new_dot, own_parameters
 from morse.dot.training import train_dot_on
@@ -35,9 +32,6 @@ from morse.runtime.device import device_name
 from morse.runtime.flops import flops
 from morse.sampling.own_images import key_of, own_images
 from morse.training.distributed import agreed, rank, together, world
-
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-"""Files of a folder of images."""
 
 
 def card_of_folder(folder: Path, changes: Card, task: str) -> dict[str, Any]:
@@ -119,7 +113,7 @@ def _data_of(card: Card, data: str | None, dash: Path, output: Path, device: str
     """What a task's card would say of the data: ``file`` and ``size``."""
     size = card["unet"]["sample_size"]
     if (name := card["dot"]["training"]["data"]) == OWN:
-        file = output / f"own-images-{key_of(card, sha256(dash))}.npz"
+        file = output / f"own-images-{key_of(card, sha256(dash))}" / "dataset.json"
         if not agreed(file.exists(), "own images:"):
             own_images(card, dash, file, device)
         return {"file": file.resolve(), "size": size}
@@ -132,44 +126,26 @@ def _data_of(card: Card, data: str | None, dash: Path, output: Path, device: str
 
 
 def prepared(data: Path, channels: int, size: int, output: Path, write: bool = True) -> Path:
-    """The data set file of a folder of images, or the file itself if ``data`` is one.
-
-    Each image is cut to the square in its middle and resized. The folders that images lie in, in
-    the order of their names, are classes.
+    """The data set file of a folder of images (:mod:`morse.data.folder`), or the file itself if
+    ``data`` is one.
 
     Args:
-        output: the folder of the file. Its name follows from names, sizes and times of the images.
+        output: the folder of the prepared set. Its name follows from names and sizes of the images.
 
     Raises:
-        ValueError: one line, for a place without images, or a file that is none.
+        DamagedFile, ValueError: one line, for a place without images, or an image that does not
+            fit.
     """
     if data.is_file():
         shapes_of(data)
         return data
-    paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in IMAGES) if data.is_dir() else []
-    if not paths:
-        raise ValueError(f"{data}: no images there ({', '.join(IMAGES)}); name a folder of images, or {OWN}")
-    known = [(str(path.relative_to(data)), (stat := path.stat()).st_size, stat.st_mtime_ns) for path in paths]
-    file = output / f"data-{hashlib.sha256(json.dumps([channels, size, known]).encode('ascii')).hexdigest()[:12]}.npz"
+    if not data.is_dir():
+        raise ValueError(f"{data}: no images there; name a folder of images, a data set file, or {OWN}")
+    key = f"{channels}x{size}-{hash_of_names(files_of(data), data)[:12]}"
+    file = output / f"data-{key}" / "dataset.json"
     if write and not file.exists():
-        classes = sorted({path.parent for path in paths})
-        labels = np.array([classes.index(path.parent) for path in paths])
-        images = np.stack([_square(path, channels, size) for path in paths])
-        write_dataset(file, {"train": (images, labels)})
+        prepare({"folder": data, "size": size, "channels": channels}, data, file)
     return file
-
-
-def _square(path: Path, channels: int, size: int) -> np.ndarray:
-    """(C, size, size) uint8: the square in the middle of an image."""
-    try:
-        with Image.open(path) as file:
-            picture = file.convert("RGB" if channels == 3 else "L")
-    except OSError as error:
-        raise ValueError(f"{path} is no image that can be read; take it out of the folder") from error
-    side = min(picture.size)
-    left, top = ((length - side) // 2 for length in picture.size)
-    picture = picture.crop((left, top, left + side, top + side)).resize((size, size), Image.Resampling.BICUBIC)
-    return np.asarray(picture).reshape(size, size, channels).transpose(2, 0, 1)
 
 
 def _write_card(card: Card, dash: Path, dot: Path, output: Path) -> None:

@@ -70,7 +70,7 @@ def test_without_data_dash_makes_them_once(tmp_path, classes):
     card["dash"] = {"file": str(weights), "sha256": sha256(weights)}
     card["dot"]["training"] |= {"data": "none", "own": {"images": 10, "sampler": "ddim", "calls": 2}}
     make_dot(card, None, None, tmp_path / "out")
-    made = list((tmp_path / "out").glob("own-images-*.npz"))
+    made = list((tmp_path / "out").glob("own-images-*/dataset.json"))
     assert len(made) == 1 and not (tmp_path / "out" / "card.yaml").exists()
     before = made[0].stat().st_mtime_ns
     make_dot(card, None, None, tmp_path / "out")
@@ -126,11 +126,11 @@ def test_a_data_set_file_is_taken_as_it_is(tmp_path):
 
 
 def test_a_place_without_images_is_told_in_a_line(tmp_path):
-    with pytest.raises(ValueError, match=r"empty: no images there .*; name a folder of images, or none"):
+    with pytest.raises(ValueError, match=r"empty: no images there; name a folder of images, a data set file, or none"):
         prepared(tmp_path / "empty", 3, 16, tmp_path)
     (tmp_path / "odd").mkdir()
     (tmp_path / "odd" / "a.png").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"a\.png is no image that can be read; take it out"):
+    with pytest.raises(DamagedFile, match=r"a\.png is no whole image .*; take it out"):
         prepared(tmp_path / "odd", 3, 16, tmp_path)
     (tmp_path / "text.npz").write_bytes(b"nothing")
     with pytest.raises(DamagedFile, match="text.npz is damaged"):

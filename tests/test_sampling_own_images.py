@@ -33,18 +33,18 @@ def made(file):
 
 def test_they_are_those_of_a_run_of_dash_with_a_seed_of_its_own(tmp_path):
     card, _, weights = prepared(tmp_path)
-    own_images(card, weights, tmp_path / "own.npz")
-    images, labels = made(tmp_path / "own.npz")
+    own_images(card, weights, tmp_path / "own" / "dataset.json")
+    images, labels = made(tmp_path / "own" / "dataset.json")
     assert np.array_equal(images, sample(load_dash(card, weights), None, "ddim", "baseline", 3, 20, OWN_SEED))
     assert not labels.any()
-    assert len(load_split({"file": str(tmp_path / "own.npz"), "size": 16}, "test").images) == 2  # a tenth
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["dash.safetensors", "own.npz"]
+    assert len(load_split({"file": str(tmp_path / "own" / "dataset.json"), "size": 16}, "test").images) == 2  # a tenth
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dash.safetensors", "own"]
 
 
 def test_a_killed_run_makes_the_missing_parts_alone(tmp_path, monkeypatch):
     card, _, weights = prepared(tmp_path)
     monkeypatch.setattr(module, "PART", 6)
-    own_images(card, weights, tmp_path / "whole.npz")
+    own_images(card, weights, tmp_path / "whole" / "dataset.json")
     run, firsts = module.run_part, []
 
     def killed(*arguments, **named):
@@ -55,22 +55,23 @@ def test_a_killed_run_makes_the_missing_parts_alone(tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "run_part", killed)
     with pytest.raises(KeyboardInterrupt):
-        own_images(card, weights, tmp_path / "own.npz")
-    assert not (tmp_path / "own.npz").exists()
-    own_images(card, weights, tmp_path / "own.npz")
+        own_images(card, weights, tmp_path / "own" / "dataset.json")
+    assert not (tmp_path / "own" / "dataset.json").exists()
+    own_images(card, weights, tmp_path / "own" / "dataset.json")
     assert firsts == [0, 5, 10, 10, 15]
-    for found, expected in zip(made(tmp_path / "own.npz"), made(tmp_path / "whole.npz"), strict=True):
+    own, whole = (made(tmp_path / name / "dataset.json") for name in ("own", "whole"))
+    for found, expected in zip(own, whole, strict=True):
         assert np.array_equal(found, expected)
 
 
 def test_images_have_the_classes_that_they_were_made_of(tmp_path):
     card, _, weights = prepared(tmp_path, CLASSES, "adm")
-    own_images(card, weights, tmp_path / "own.npz")
-    images, labels = made(tmp_path / "own.npz")
+    own_images(card, weights, tmp_path / "own" / "dataset.json")
+    images, labels = made(tmp_path / "own" / "dataset.json")
     assert np.array_equal(labels, classes_of(OWN_SEED, range(20), 3).numpy()) and len({*labels}) == 3
     assert images.shape == (20, 1, 16, 16)
     card["dot"]["training"]["train"] |= {"steps": 2}
-    data = {"file": str(tmp_path / "own.npz"), "size": 16}
+    data = {"file": str(tmp_path / "own" / "dataset.json"), "size": 16}
     assert train_dot_on(card, data, weights, tmp_path / "dot.safetensors")["steps"] == 2
 
 
@@ -92,9 +93,9 @@ def test_parts_of_other_settings_are_not_taken(tmp_path, monkeypatch):
     write = module._write
     monkeypatch.setattr(module, "_write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        own_images(other, weights, tmp_path / "own.npz")
+        own_images(other, weights, tmp_path / "own" / "dataset.json")
     monkeypatch.setattr(module, "_write", write)
-    own_images(card, weights, tmp_path / "own.npz")
-    expected = tmp_path / "expected.npz"
+    own_images(card, weights, tmp_path / "own" / "dataset.json")
+    expected = tmp_path / "expected" / "dataset.json"
     own_images(card, weights, expected)
-    assert np.array_equal(next(iter(made(tmp_path / "own.npz"))), next(iter(made(expected))))
+    assert np.array_equal(next(iter(made(tmp_path / "own" / "dataset.json"))), next(iter(made(expected))))

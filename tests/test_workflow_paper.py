@@ -22,7 +22,7 @@ from morse.files import sha256
 
 PAPER = [ROOT / "config" / "config.yaml", ROOT / "config" / "paper.yaml"]
 MODEL = {
-    "unet": {"block_out_channels": [32, 32, 32, 32], "layers_per_block": 1, "dropout": 0.0},
+    "unet": {"block_out_channels": [32, 64, 64, 64], "layers_per_block": 1, "dropout": 0.0},
     "dot": {
         "channels": [8, 16],
         "rank": 4,

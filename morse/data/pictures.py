@@ -53,7 +53,7 @@ def _is_transparent(image: Image.Image) -> bool:
 
 
 def shrunk(image: Image.Image, size: int, name: str = "the image") -> np.ndarray:
-    """(3, size, size) uint8: the middle of an image, shrunk as iDDPM's authors do.
+    """(3 or 1, size, size) uint8: the middle of an image, shrunk as iDDPM's authors do.
 
     It is halved with a box filter while its short side is at least twice the size, then resized
     with a bicubic one (openai/improved-diffusion, improved_diffusion/image_datasets.py).
@@ -68,4 +68,5 @@ def shrunk(image: Image.Image, size: int, name: str = "the image") -> np.ndarray
     scale = size / min(image.size)
     image = image.resize((round(image.size[0] * scale), round(image.size[1] * scale)), Image.Resampling.BICUBIC)
     left, top = ((length - size) // 2 for length in image.size)
-    return np.asarray(image.crop((left, top, left + size, top + size))).transpose(2, 0, 1)
+    cut = np.asarray(image.crop((left, top, left + size, top + size)))
+    return cut.reshape(size, size, -1).transpose(2, 0, 1)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,13 @@ import torch
 from morse.dash.base import Dash
 from morse.dash.conditioning import classes_of
 from morse.dash.loading import load_dash
-from morse.data.archive import write_dataset
 from morse.data.parts import bounds
+from morse.data.prepared import write_prepared
 from morse.experiments.cards import Card, read_card, sampler_view
 from morse.methods import BASELINE
 from morse.methods.plans import baseline_plan
 from morse.sampling.run import run_part
-from morse.sampling.shards import read_shards, save_shard
+from morse.sampling.shards import load_shard, save_shard
 from morse.training.distributed import agreed, rank, together, world
 
 OWN_SEED = 2_000_000
@@ -55,7 +55,8 @@ def own_images(
     Several processes share the parts. Image i has noise and class of its own, whatever the part.
 
     Args:
-        output: the data set's file. Its parts are in a folder beside it until all are made.
+        output: the ``dataset.json`` to write. Parts are in a folder beside its own until all are
+            made.
         batch_size: images at once.
 
     Raises:
@@ -64,7 +65,7 @@ def own_images(
     own = card["dot"]["training"]["own"]
     with together():
         dash = load_dash(card, dash_weights, device=device)
-        folder = output.with_name(f"{output.stem}-{key_of(card, dash.weights)}.parts")
+        folder = output.parent.with_name(f"{output.parent.name}-{key_of(card, dash.weights)}.parts")
     count = -(-own["images"] // PART)
     for part in range(rank(), count, world()):
         path = folder / f"{part:05}.npz"
@@ -74,7 +75,7 @@ def own_images(
     agreed(count, "parts")  # so all are there
     with together():
         if rank() == 0:
-            _write(dash, own["images"], [folder / f"{part:05}.npz" for part in range(count)], output)
+            _write(dash, own, [folder / f"{part:05}.npz" for part in range(count)], output)
             shutil.rmtree(folder)
 
 
@@ -88,9 +89,18 @@ def _make(
     save_shard(shard, path)
 
 
-def _write(dash: Dash, count: int, parts: list[Path], output: Path) -> None:
-    images = np.concatenate([shard.images for shard in read_shards(parts)])
+def _write(dash: Dash, own: Mapping[str, Any], parts: list[Path], output: Path) -> None:
+    """Writes the parts, one in memory at a time, as a prepared data set."""
+    count = own["images"]
     classes = classes_of(OWN_SEED, range(count), dash.classes)
-    labels = np.zeros(count, np.uint8) if classes is None else classes.numpy()
+
+    def images() -> Iterator[tuple[np.ndarray, int | None]]:
+        for path in parts:
+            shard = load_shard(path)
+            for index, image in enumerate(shard.images, shard.first):
+                yield image, None if classes is None else int(classes[index])
+
     held = max(1, count // 10)
-    write_dataset(output, {"train": (images[:-held], labels[:-held]), "test": (images[-held:], labels[-held:])})
+    splits = {"train": ("all", 0, count - held), "test": ("all", count - held, held)}
+    made = f"{own['sampler']}, {own['calls']} calls, seed {OWN_SEED}"
+    write_prepared(output, "own", made, {"dash": dash.weights}, dash.shape, {"all": (count, images())}, splits)

@@ -66,7 +66,7 @@ def prepared_data(wildcards):
 def own_images(wildcards):
     """The images that Dash makes for Dot's training, if its card asks for them."""
     own = CARDS["model"][wildcards.model]["dot"]["training"]["data"] == cards.OWN
-    return f"<results>/own_images/{wildcards.model}.npz" if own else []
+    return f"<results>/own_images/{wildcards.model}/dataset.json" if own else []
 
 
 def dash_weights(wildcards):

@@ -44,7 +44,7 @@ rule own_images:
     input:
         dash=lambda w: str(cards.resource(CARDS["model"][w.model]["dash"]["file"])),
     output:
-        images="<results>/own_images/{model}.npz",
+        images="<results>/own_images/{model}/dataset.json",
     log:
         "<results>/logs/own_images/{model}.log",
     conda:
