@@ -31,13 +31,15 @@ all: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) all || { $(LOCKED); exit 1; }
 	$(RUN) snakemake --report results/report.zip
 
-# Style, workflow lint and the tests, these on one thread: the networks are so small that threads wait for each other.
+# Style, workflow lint and the tests, these on one thread each: the networks are so small that threads wait for each
+# other. Tests that run a workflow run alone.
 test: $(INSTALLED)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint
-	OMP_NUM_THREADS=1 $(RUN) pytest
+	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 -m "not slow"
+	OMP_NUM_THREADS=1 $(RUN) pytest -m slow
 
 # Timings of the library's own hot paths.
 benchmark: $(INSTALLED)

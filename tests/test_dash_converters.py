@@ -12,6 +12,7 @@ from networks import tiny_card, tiny_dash
 from morse.dash.converters import CONVERTERS, LAYOUT_OF, convert, convert_file
 from morse.dash.converters.score_sde import _places
 from morse.dash.iddpm import HEADS
+from morse.dash.loading import build_dash
 from morse.experiments.cards import ROOT
 from morse.experiments.yaml import read_yaml
 from morse.files import DamagedFile, sha256
@@ -24,6 +25,11 @@ UNETS = {
     "adm": {"block_out_channels": [8, 16], "attention_levels": [1], "learned_variance": True, "classes": 3},
 }
 every_family = pytest.mark.parametrize("family", list(UNETS))
+PUBLISHED = [
+    (family, variant)
+    for family in UNETS
+    for variant in read_yaml(ROOT / "config" / "families" / f"{family}.yaml")["variants"]
+]
 
 
 def card_of(family, **unet):
@@ -307,3 +313,14 @@ def test_a_file_of_another_family_or_size_is_one_line(source):
         convert(card_of("ddpm", block_out_channels=[16, 16, 16]), source(original("ddpm")))
     with pytest.raises(UnknownName, match="unknown layout 'ddmi'; did you mean 'ddim'"):
         convert(card_of("ddpm"), source(original("ddpm")), "ddmi")
+
+
+@pytest.mark.parametrize(("family", "variant"), PUBLISHED)
+def test_names_and_shapes_convert_at_true_size(family, variant):
+    """On the device meta, so that no weights are made."""
+    content = read_yaml(ROOT / "config" / "families" / f"{family}.yaml")
+    unet = content["variants"][variant]["unet"]
+    with torch.device("meta"):
+        state = build_dash({"family": family, "unet": unet, "schedule": content["schedule"]}).network.state_dict()
+        found = CONVERTERS[LAYOUT_OF[family]](in_layout(family, state, unet), unet)
+    assert {name: value.shape for name, value in found.items()} == {n: value.shape for n, value in state.items()}

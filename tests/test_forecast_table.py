@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from morse.cli import app
 from morse.experiments.cards import resource
-from morse.forecast.table import forecast
+from morse.forecast.table import data_bytes, forecast
 from morse.forecast.throughput import GPUS, UTILISATION, measured_throughput
 
 FILES = [resource("config/config.yaml")]
@@ -65,3 +65,9 @@ def test_throughput_is_measured_on_this_machine():
 def test_a_table_has_a_line_for_each_model():
     lines = forecast(FILES, "t4").splitlines()
     assert [line.split()[0] for line in lines[2:6]] == ["model", "cifar10-ddpm-mini", "cifar10-vp-mini", "all"]
+
+
+def test_prepared_data_are_counted_once_though_splits_may_be_parts():
+    assert data_bytes({"size": 32, "images": {"train": 50000, "test": 10000}}) == 60000 * 3 * 32 * 32
+    assert data_bytes({"size": 256, "images": {"all": 30000, "train": 29000, "test": 1000}}) == 30000 * 3 * 256 * 256
+    assert data_bytes({"size": 32, "file": "shipped.npz"}) == 0

@@ -140,9 +140,9 @@ def test_the_paper_s_path_from_published_files_to_figures(published):
     runs = pd.read_csv(results / "tables" / "runs.csv")
     assert len(runs) == 4 and (runs["scale"] == "paper").all() and (runs["metric"] == "FID").all()
     assert np.isfinite(runs["quality"]).all() and (runs["quality_se"] > 0).all()
-    speedups = pd.read_csv(results / "tables" / "paper_speedups.csv").set_index(["model", "sampler"])
-    assert speedups.loc[("cifar10-ddpm", "ddim"), "state"] == "run"
-    assert speedups.loc[("cifar10-ddpm", "ddpm"), "state"] == "not run"
+    speedups = pd.read_csv(results / "tables" / "paper_speedups.csv")
+    states = speedups.groupby(["model", "sampler"])["state"].agg(set)
+    assert states["cifar10-ddpm", "ddim"] == {"run"} and states["cifar10-ddpm", "ddpm"] == {"not run"}
     for figure in ("paper/cifar10-samplers-paper.png", "paper/other-tasks-paper.png", "curves-lsd.png"):
         assert (results / "figures" / figure).stat().st_size > 10_000
     assert (results / "notebooks" / "paper_figures.ipynb").is_file()

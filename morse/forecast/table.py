@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from morse.experiments.axes import Run, runs_of
-from morse.experiments.cards import Cards, read_cards
+from morse.experiments.cards import Card, Cards, read_cards
 from morse.experiments.configuration import read_configuration
 from morse.forecast.throughput import UTILISATION, gpu_named, measured_throughput
 from morse.forecast.work import Work, work_of
@@ -49,7 +49,16 @@ def forecast(
     heading = f"{len(runs)} runs of {images or config['images']:,} images, at {source}"
     hours = cheapest.flops / throughput[cheapest.model] / HOUR
     end = f"The cheapest curve is {', '.join(curve)}: {cheapest.runs} runs, {hours:.3g} GPU hours."
+    prepared = {task: data_bytes(cards["task"][task]["data"]) / GB for task in {run["task"]: None for run in runs}}
+    data = ", ".join(f"{task} {size:.3g}" for task, size in prepared.items() if size)
+    end += f"\nPrepared data take {sum(prepared.values()):.3g} GB more ({data})." if data else ""
     return f"{heading}\n\n{forecast_table(works, throughput)}\n\n{end}"
+
+
+def data_bytes(data: Card) -> float:
+    """Bytes of a task's prepared data; 0 for data that ship. Originals come on top."""
+    images = data.get("images", {})
+    return images.get("all", sum(images.values())) * data.get("channels", 3) * data["size"] ** 2
 
 
 def _of_budgets(runs: Sequence[Run], budgets: str | None) -> list[Run]:

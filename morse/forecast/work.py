@@ -104,7 +104,8 @@ def _networks(card: str, batch: int, with_dot: bool, trains: bool) -> tuple[Size
     content = json.loads(card)
     memory = sampling_bytes(content, batch, with_dot)
     if trains:
-        pairs = ChainSettings(**content["dot"]["training"]["chain"]).pairs_per_step
+        recipe = content["dot"]["training"]
+        pairs = -(-ChainSettings(**recipe["chain"]).pairs_per_step // recipe.get("accumulate", 1))
         memory = max(memory, training_bytes(content, pairs))
     return sizes_of(content), memory
 
