@@ -63,13 +63,16 @@ Model = Annotated[str, typer.Argument(help="A model of `morse list models`.", au
 @scale.command()
 def convert(
     model: Model,
-    source: Annotated[Path, typer.Argument(help="The file that its authors published, or a diffusers folder.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(help="The file that its authors published, or a diffusers folder; left out: the fetched one."),
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="A .safetensors file; left out: where the card says.")] = None,
     layout: Annotated[str | None, typer.Option(help="Where it is not the family's own.")] = None,
 ) -> None:
     """Converts published weights of a model's Dash."""
     card = read_card("model", model)
-    output = out or resource(card["dash"]["file"])
+    source, output = source or published_by([model], {})[0].path, out or resource(card["dash"]["file"])
     from morse.runtime.light_import import import_unet
 
     import_unet()
@@ -93,7 +96,9 @@ def fetch(
     if not sys.stdin.isatty() and not yes:
         raise ValueError("there is no terminal to ask at; give --yes")
     if faults := fetch_all(sources, typer.echo, lambda question: yes or typer.confirm(question), from_dir):
-        raise DamagedFile("; ".join(faults))
+        for fault in faults[:-1]:
+            typer.echo(f"morse: {fault}", err=True)
+        raise DamagedFile(faults[-1])
 
 
 @scale.command()

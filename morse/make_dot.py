@@ -15,14 +15,14 @@ import yaml
 
 from morse.dash.converters import convert_file
 from morse.dash.diffusers_folder import folder_card
-from morse.dash.loading import build_dash
+from morse.dash.loading import build_dash, dash_file
 from morse.data.folder import prepare
 from morse.data.loading import shapes_of
 from morse.data.originals import files_of, hash_of_names
 from morse.dot.chain_settings import ChainSettings
 from morse.dot.loading import new_dot, own_parameters
 from morse.dot.training import train_dot_on
-from morse.experiments.cards import OWN, Card, complete_model, merged, only, read_card, resource, schema
+from morse.experiments.cards import OWN, Card, complete_model, merged, only, read_card, schema
 from morse.experiments.schema import validate
 from morse.files import require, sha256, write_json, write_text
 from morse.fit import check_dash, check_dot
@@ -100,8 +100,8 @@ def make_dot(card: Card, folder: Path | None, data: str | None, output: Path, de
 
 def _dash_of(card: Card, folder: Path | None, output: Path) -> Path:
     """Dash's file of weights, converted if it is of a diffusers folder."""
-    dash = output / "dash.safetensors" if folder else resource(card["dash"]["file"])
     with together():
+        dash = output / "dash.safetensors" if folder else dash_file(card)
         if rank() == 0 and folder:
             convert_file(card, folder, dash)
         elif rank() == 0:

@@ -11,7 +11,7 @@ from morse.checkpoints import read_state
 from morse.dash import FAMILIES
 from morse.dash.base import Dash
 from morse.experiments.cards import Card, read_card, resource
-from morse.files import require, sha256
+from morse.files import DamagedFile, require, sha256
 from morse.runtime.device import place
 from morse.schedules.presets import make_schedule
 
@@ -28,6 +28,18 @@ def card_of(model: Card | str) -> Card:
 def build_dash(card: Card) -> Dash:
     """The card's Dash with random weights."""
     return FAMILIES[card["family"]](card["unet"], make_schedule(card["schedule"]))
+
+
+def dash_file(card: Card) -> Path:
+    """The card's file of Dash's weights.
+
+    Raises:
+        DamagedFile: one line with the remedy, for published weights that are not there.
+    """
+    path = resource(card["dash"]["file"])
+    if "source" in card["dash"] and not path.is_file():
+        raise DamagedFile(f"{path} is missing; run `morse fetch` and `morse convert` with the model's name")
+    return path
 
 
 def load_dash(
@@ -49,7 +61,7 @@ def load_dash(
     """
     card = card_of(model)
     if weights is None:
-        weights, expected_sha256 = resource(card["dash"]["file"]), card["dash"].get("sha256")
+        weights, expected_sha256 = dash_file(card), card["dash"].get("sha256")
     dash = build_dash(card)
     path = require(weights, expected_sha256, "Dash weights")
     dash.network.load_state_dict(read_state(path, dash.network.state_dict()))
