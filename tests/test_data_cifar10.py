@@ -116,13 +116,38 @@ def test_missing_files_are_one_line(tmp_path):
         made(tmp_path, archive, "cifar-10-binary.tar.gz", files)
 
 
-def test_a_truncated_archive_is_one_line(tmp_path):
+@pytest.mark.parametrize("place", [3000, 12000, -6, -2])
+def test_a_damaged_archive_is_one_line(tmp_path, place):
+    """Also where the damage does not show before the archive's end."""
     archive(tmp_path / "originals", "cifar-10-binary.tar.gz", binary())
     file = tmp_path / "originals" / "cifar-10-binary.tar.gz"
-    file.write_bytes(file.read_bytes()[:20_000])
-    with pytest.raises(DamagedFile, match="cannot be read") as error:
+    content = bytearray(file.read_bytes())
+    content[place] ^= 0x10
+    file.write_bytes(content)
+    with pytest.raises(DamagedFile, match="binary.tar.gz is damaged") as error:
         prepare(DATA, tmp_path / "originals", tmp_path / "dataset.json")
     assert "\n" not in str(error.value)
+    file.write_bytes(content[:20_000])
+    with pytest.raises(DamagedFile, match="binary.tar.gz is damaged"):
+        prepare(DATA, tmp_path / "originals", tmp_path / "dataset.json")
+
+
+def test_another_size_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="CIFAR-10's images are of 32, not 64; set size: 32"):
+        prepare(DATA | {"size": 64}, tmp_path, tmp_path / "dataset.json")
+
+
+class Codec:
+    def __reduce__(self):
+        import _codecs
+
+        return (_codecs.encode, ("x", "no-such-codec"))
+
+
+def test_a_pickle_with_an_unknown_codec_is_one_line(tmp_path):
+    files = python() | {"test_batch": pickle.dumps({b"data": Codec(), b"labels": []})}
+    with pytest.raises(DamagedFile, match="test_batch is no batch of CIFAR-10"):
+        made(tmp_path, extracted, "cifar-10-batches-py", files)
 
 
 def test_another_number_than_stated_is_refused(tmp_path):

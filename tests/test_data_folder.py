@@ -31,8 +31,8 @@ def test_every_tenth_file_is_held_out(tmp_path):
     fill(tmp_path / "own" / "b", 12)
     fill(tmp_path / "own" / "a", 10, start=100)
     output = made(tmp_path, tmp_path / "own")
-    assert values(output, "test") == [109, 9]
-    assert values(output, "train") == [*range(100, 109), *range(9), 10, 11]
+    assert values(output, "test") == [100, 0, 10]
+    assert values(output, "train") == [*range(101, 110), *range(1, 10), 11]
 
 
 def test_sub_folders_train_and_test_are_the_splits(tmp_path):
@@ -42,9 +42,25 @@ def test_sub_folders_train_and_test_are_the_splits(tmp_path):
     assert (values(output, "train"), values(output, "test")) == ([0, 1, 2], [50, 51])
 
 
+def test_classes_are_the_folders_that_images_lie_in_the_same_in_both_splits(tmp_path):
+    for split, names in (("train", "cat dog owl"), ("test", "dog owl")):
+        for index, name in enumerate(names.split()):
+            fill(tmp_path / "own" / split / name, 2, start=index * 10)
+    output = made(tmp_path, tmp_path / "own")
+    labels = {split: load_split(DATA | {"file": str(output)}, split).labels.tolist() for split in ("train", "test")}
+    assert labels == {"train": [0, 0, 1, 1, 2, 2], "test": [1, 1, 2, 2]}
+
+
+def test_hidden_files_and_folders_are_not_read(tmp_path):
+    fill(tmp_path / "own", 12)
+    fill(tmp_path / "own" / ".ipynb_checkpoints", 3)
+    (tmp_path / "own" / ".DS_Store").touch()
+    assert shapes_of(made(tmp_path, tmp_path / "own")) == {"train": (10, 3, 8, 8), "test": (2, 3, 8, 8)}
+
+
 def test_images_are_shrunk(tmp_path):
     fill(tmp_path / "own", 2, size=(32, 20))
-    assert shapes_of(made(tmp_path, tmp_path / "own")) == {"train": (2, 3, 8, 8)}
+    assert shapes_of(made(tmp_path, tmp_path / "own")) == {"train": (1, 3, 8, 8), "test": (1, 3, 8, 8)}
 
 
 def test_the_first_image_that_does_not_fit_is_named_and_nothing_is_left(tmp_path):
@@ -60,6 +76,9 @@ def test_a_missing_or_empty_folder_is_one_line(tmp_path):
         made(tmp_path, tmp_path / "own")
     (tmp_path / "own").mkdir()
     with pytest.raises(DamagedFile, match="own has no images"):
+        made(tmp_path, tmp_path / "own")
+    fill(tmp_path / "own", 1)
+    with pytest.raises(ValueError, match="own has one image; a data set has two or more"):
         made(tmp_path, tmp_path / "own")
     (tmp_path / "own" / "notes.txt").write_text("no image", encoding="utf-8")
     with pytest.raises(ValueError, match="notes.txt is none of .jpg"):

@@ -68,6 +68,24 @@ def test_an_alpha_channel_counts_only_if_something_shows_through(tmp_path):
         read(saved(tmp_path, Image.fromarray(opaque)))
 
 
+def test_a_transparent_grey_counts_as_alpha(tmp_path):
+    grey = Image.fromarray(noise(channels=1)[..., 0])
+    with pytest.raises(ValueError, match="has transparent pixels"):
+        read(saved(tmp_path, grey, transparency=int(np.asarray(grey)[3, 3])))
+
+
+def test_a_camera_s_file_with_a_preview_is_its_first_image(tmp_path):
+    frames = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (200, 50)]
+    path = saved(tmp_path, frames[0], ".mpo", save_all=True, append_images=frames[1:])
+    assert np.abs(read(path).astype(int) - 200).max() <= 2
+
+
+def test_formats_that_may_run_programs_are_not_read(tmp_path):
+    path = saved(tmp_path, Image.fromarray(noise()), ".eps").rename(tmp_path / "image.jpg")
+    with pytest.raises(DamagedFile, match="image.jpg is no whole image"):
+        read(path)
+
+
 def test_animations_and_damaged_files_are_refused_by_name(tmp_path):
     frames = [Image.fromarray(noise() // (i + 1)) for i in range(2)]
     with pytest.raises(ValueError, match="image.gif is an animation"):

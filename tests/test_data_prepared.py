@@ -1,6 +1,7 @@
 """Prepared data sets: images of any number as memory maps, whole or absent."""
 
 import json
+import resource
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from morse.data.loading import load_split, shapes_of
 from morse.data.prepared import read_prepared, write_prepared
-from morse.files import DamagedFile, sha256
+from morse.files import DamagedFile, UnwritableFile, sha256
 
 SHAPE = (3, 8, 8)
 
@@ -117,14 +118,37 @@ def test_altered_missing_and_foreign_arrays_are_refused(path):
         read_prepared(path, "train", 8)
     assert "\n" not in str(error.value)
     np.save(file, images(4))
+    for use in (lambda: read_prepared(path, "train", 8), lambda: shapes_of(path)):
+        with pytest.raises(DamagedFile, match="train-images.npy are missing or cut short; prepare it again"):
+            use()
+    content = file.read_bytes()
+    file.write_bytes(content + bytes(3 * 8 * 8))
     with pytest.raises(DamagedFile, match=r"is of shape \(4, 3, 8, 8\), not \(5, 3, 8, 8\)"):
         read_prepared(path, "train", 8)
-    file.write_bytes(b"nothing")
+    file.write_bytes(b"nothing" + content[7:] + bytes(3 * 8 * 8))
     with pytest.raises(DamagedFile, match="train-images.npy cannot be read"):
         read_prepared(path, "train", 8)
-    file.unlink()
-    with pytest.raises(DamagedFile, match="train-images.npy is missing"):
-        read_prepared(path, "train", 8)
+
+
+@pytest.mark.parametrize("key", ["images", "bytes", "sha256", "first", "shape", "labels"])
+def test_a_description_without_a_part_is_one_line(path, key):
+    written(path)
+    content = json.loads(path.read_text(encoding="utf-8"))
+    del content["splits"]["test"][key]
+    path.write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(DamagedFile, match=f"dataset.json is damaged .it has no {key}"):
+        shapes_of(path)
+
+
+def test_a_full_disk_is_one_line(path):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (400, before[1]))
+    try:
+        with pytest.raises(UnwritableFile, match=r"train-images.npy cannot be written .File too large"):
+            written(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not path.exists()
 
 
 def test_other_splits_and_sizes_are_one_line(path):

@@ -109,9 +109,10 @@ def test_images_are_cut_to_their_middle_and_resized(tmp_path):
     Image.fromarray(wide).save(tmp_path / "a" / "one.png")
     Image.fromarray(255 - wide).save(tmp_path / "a" / "b" / "two.PNG")
     file = prepared(tmp_path / "a", 3, 4, tmp_path)
-    data = load_split({"file": str(file), "size": 4}, "train")
-    assert data.images.shape == (2, 3, 4, 4) and sorted(data.labels) == [0, 1]
-    assert (data.images[list(data.labels).index(0)] == np.array([10, 20, 30])[:, None, None]).all()
+    train, test = (load_split({"file": str(file), "size": 4}, split) for split in ("train", "test"))
+    assert train.images.shape == test.images.shape == (1, 3, 4, 4)
+    assert (train.labels.tolist(), test.labels.tolist()) == ([0], [1])
+    assert (train.images[0] == np.array([10, 20, 30])[:, None, None]).all()
     assert prepared(tmp_path / "a", 3, 4, tmp_path) == file
     assert prepared(tmp_path / "a", 1, 4, tmp_path) != file
     assert load_split({"file": str(prepared(tmp_path / "a", 1, 4, tmp_path)), "size": 4}, "train").images.shape[1] == 1
@@ -129,8 +130,9 @@ def test_a_place_without_images_is_told_in_a_line(tmp_path):
     with pytest.raises(ValueError, match=r"empty: no images there; name a folder of images, a data set file, or none"):
         prepared(tmp_path / "empty", 3, 16, tmp_path)
     (tmp_path / "odd").mkdir()
-    (tmp_path / "odd" / "a.png").write_bytes(b"nothing")
-    with pytest.raises(DamagedFile, match=r"a\.png is no whole image .*; take it out"):
+    for name in ("a.png", "b.png"):
+        (tmp_path / "odd" / name).write_bytes(b"nothing")
+    with pytest.raises(DamagedFile, match=r"b\.png is no whole image .*; take it out"):
         prepared(tmp_path / "odd", 3, 16, tmp_path)
     (tmp_path / "text.npz").write_bytes(b"nothing")
     with pytest.raises(DamagedFile, match="text.npz is damaged"):

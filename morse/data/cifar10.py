@@ -7,9 +7,11 @@ what makes arrays is let through.
 
 from __future__ import annotations
 
+import gzip
 import io
 import pickle
 import tarfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -40,9 +42,13 @@ def prepare(data: Mapping[str, Any], originals: Path, output: Path) -> None:
         DamagedFile: one line, for a missing, truncated or foreign file.
         ValueError: one line, for another number of images than the card states.
     """
+    if data["size"] != SHAPE[1]:
+        raise ValueError(f"data: size: CIFAR-10's images are of {SHAPE[1]}, not {data['size']}; set size: {SHAPE[1]}")
     place = next((originals / name for name in RELEASES if (originals / name).exists()), None)
     if place is None:
         raise missing(originals, *RELEASES)
+    if place.is_file():
+        _require_whole(place)
     suffix, splits = RELEASES[place.name], {}
     for split, names in BATCHES.items():
         batches = [_read(place, f"{name}{suffix}") for name in names]
@@ -52,6 +58,17 @@ def prepare(data: Mapping[str, Any], originals: Path, output: Path) -> None:
         splits[split] = (len(images), _pairs(images, labels))
     files = [place] if place.is_file() else [place / f"{name}{suffix}" for batch in BATCHES.values() for name in batch]
     write_prepared(output, "cifar10", PREPARATION, hashes(files, originals), SHAPE, splits)
+
+
+def _require_whole(archive: Path) -> None:
+    """Reads an archive to its end, where its checksum is; tarfile stops before. Raises
+    DamagedFile."""
+    try:
+        with gzip.open(archive) as stream:
+            while stream.read(1 << 20):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise DamagedFile(f"{archive} is damaged ({' '.join(str(error).split())}); get it again") from error
 
 
 def _pairs(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
@@ -74,7 +91,7 @@ def _content(place: Path, name: str) -> bytes:
             if found is None:
                 raise DamagedFile(f"{place} has no {name}; get it again")
             return archive.extractfile(found).read()
-    except (OSError, EOFError, tarfile.TarError) as error:
+    except (OSError, tarfile.TarError) as error:
         raise DamagedFile(f"{place}: {name} cannot be read ({' '.join(str(error).split())}); get it again") from error
 
 
@@ -108,7 +125,7 @@ def _of_pickle(content: bytes, place: Path, name: str) -> tuple[np.ndarray, np.n
     try:
         batch = _Arrays(io.BytesIO(content), encoding="bytes").load()
         pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
-    except (pickle.UnpicklingError, EOFError, KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+    except (pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
         reason = " ".join(str(error).split())[:160]
         raise DamagedFile(f"{place}: {name} is no batch of CIFAR-10 ({reason}); get it again") from error
     return _checked(pixels, labels, place, name)

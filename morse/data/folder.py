@@ -1,8 +1,8 @@
 """A folder of one's own images as a data set.
 
-Sub-folders ``train`` and ``test`` are its splits, if both are there. Otherwise every tenth file, in
-the order of names, is of the split ``test``. The folders that images lie in, in the order of their
-names, are classes, if there are several.
+Sub-folders ``train`` and ``test`` are its splits, if both are there. Otherwise the first of every
+ten files, in the order of names, is of the split ``test``. The folders that images lie in, in the
+order of their names, are classes, if there are several.
 """
 
 from __future__ import annotations
@@ -41,25 +41,22 @@ def prepare(data: Mapping[str, Any], originals: Path, output: Path) -> None:
     if all(part.is_dir() for part in parts.values()):
         paths = {split: files_of(part) for split, part in parts.items()}
     else:
-        found = files_of(folder)
-        paths = {"train": [p for i, p in enumerate(found) if (i + 1) % EVERY], "test": found[EVERY - 1 :: EVERY]}
+        found, parts = files_of(folder), dict.fromkeys(SPLITS, folder)
+        paths = {"train": [path for i, path in enumerate(found) if i % EVERY], "test": found[::EVERY]}
+    if not paths["train"]:
+        raise ValueError(f"{folder} has one image; a data set has two or more, for its splits train and test")
+    inside = {path: path.parent.relative_to(parts[split]) for split, own in paths.items() for path in own}
+    classes = {name: index for index, name in enumerate(sorted({*inside.values()}))}
+    labels = {path: classes[name] if len(classes) > 1 else None for path, name in inside.items()}
     size, channels = data["size"], data.get("channels", 3)
-    splits = {split: (len(own), _images(own, _classes(own), size, channels)) for split, own in paths.items() if own}
-    every = [path for own in paths.values() for path in own]
-    names = {"names and sizes": hash_of_names(every, folder)}
+    splits = {split: (len(own), _images(own, labels, size, channels)) for split, own in paths.items()}
+    names = {"names and sizes": hash_of_names(list(inside), folder)}
     write_prepared(output, "folder", RULE, names, (channels, size, size), splits)
 
 
-def _classes(paths: Sequence[Path]) -> dict[Path, int]:
-    """Folder of images -> class; none if all are in one folder."""
-    folders = sorted({path.parent for path in paths})
-    return {folder: index for index, folder in enumerate(folders)} if len(folders) > 1 else {}
-
-
 def _images(
-    paths: Sequence[Path], classes: Mapping[Path, int], size: int, channels: int
+    paths: Sequence[Path], labels: Mapping[Path, int | None], size: int, channels: int
 ) -> Iterator[tuple[np.ndarray, int | None]]:
     for path in paths:
         image = picture(path, str(path))
-        square = shrunk(image if channels == 3 else image.convert("L"), size, str(path))
-        yield square, classes.get(path.parent)
+        yield shrunk(image if channels == 3 else image.convert("L"), size, str(path)), labels[path]

@@ -22,14 +22,15 @@ def missing(folder: Path, *names: str) -> DamagedFile:
 
 
 def files_of(folder: Path, suffixes: Sequence[str] = PICTURES) -> list[Path]:
-    """All files in a folder and its sub-folders, in the order of their names. Hidden ones do not
-    count.
+    """All files in a folder and its sub-folders, in the order of their names. Hidden files and
+    folders do not count.
 
     Raises:
         DamagedFile: one line, if there are none.
         ValueError: one line, for the first file that has none of ``suffixes``.
     """
-    paths = (path for path in folder.rglob("*") if not path.name.startswith(".") and not path.is_dir())
+    inside = {path: path.relative_to(folder).parts for path in folder.rglob("*") if not path.is_dir()}
+    paths = (path for path, parts in inside.items() if not any(part.startswith(".") for part in parts))
     found = sorted(paths, key=lambda path: path.relative_to(folder).as_posix())
     if not found:
         raise missing(folder, "images")

@@ -15,6 +15,8 @@ RULE = (
     "alpha and animations are refused; halved by BOX while twice the size, BICUBIC to the short side, centre crop"
 )
 """How :func:`picture` and :func:`shrunk` make a square image, in words."""
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+"""Pillow's formats that are read. Others may run programs, whatever a file is called."""
 DEEP = ("I;16", "I;16B", "I;16L", "I")
 """Pillow's modes of 16-bit grey."""
 
@@ -30,8 +32,8 @@ def picture(file: Path | IO[bytes], name: str) -> Image.Image:
         ValueError: one line, for an image with an alpha channel, or an animation.
     """
     try:
-        with Image.open(file) as image:
-            if getattr(image, "n_frames", 1) > 1:
+        with Image.open(file, formats=FORMATS) as image:
+            if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # of cameras, with a preview
                 raise ValueError(f"{name} is an animation; take it out, or save one frame of it")
             if _is_transparent(image):
                 raise ValueError(f"{name} has transparent pixels; save it without an alpha channel")
@@ -47,9 +49,7 @@ def picture(file: Path | IO[bytes], name: str) -> Image.Image:
 
 def _is_transparent(image: Image.Image) -> bool:
     """Whether some pixel is not opaque. An alpha channel that says nothing is no fault."""
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.convert("RGBA")
-    return "A" in image.getbands() and image.getchannel("A").getextrema()[0] < 255
+    return image.has_transparency_data and image.convert("RGBA").getchannel("A").getextrema()[0] < 255
 
 
 def shrunk(image: Image.Image, size: int, name: str = "the image") -> np.ndarray:

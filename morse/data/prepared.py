@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib.format import open_memmap
+from numpy.lib.format import write_array_header_1_0
 from tqdm import tqdm
 
 from morse.data.archive import Split
-from morse.files import DamagedFile, read_json, require, sha256, write_atomically, write_json
+from morse.files import DamagedFile, read_json, require, require_keys, sha256, write_atomically, write_json
 
 Images = Iterable[tuple[np.ndarray, int | None]]
 """(uint8 image (C, H, W), class or None) each."""
@@ -24,6 +24,7 @@ PreparedSplit = tuple[int, Images]
 """The number of images of a split, and the images."""
 
 NEEDS = {"kind": str, "preparation": str, "originals": dict, "splits": dict}
+SPLIT_NEEDS = {"images": str, "bytes": int, "sha256": str, "first": int, "shape": list, "labels": str}
 REMEDY = "prepare it again: remove its folder and run `morse prepare` with the task's name"
 
 
@@ -67,23 +68,25 @@ def _write_split(path: Path, split: str, count: int, shape: tuple[int, int, int]
     where = f"{path}: split {split!r}"
 
     def write(temporary: Path) -> None:
-        array, written = open_memmap(temporary, "w+", np.uint8, (count, *shape)), 0
-        for image, label in tqdm(images, total=count, desc=f"{path.parent.name} {split}", mininterval=2):
-            if image.dtype != np.uint8 or image.shape != shape:
-                raise ValueError(f"{where}: image {written} is {image.dtype} {image.shape}, not uint8 {shape}")
-            if written == count:
-                raise ValueError(f"{where} has more than the {count:,} images that the card states")
-            array[written] = image
-            labels[written] = -1 if label is None else label
-            written += 1
+        written = 0
+        with open(temporary, "wb") as array:  # through a memory map a full disk would kill the process
+            write_array_header_1_0(array, {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)})
+            for image, label in tqdm(images, total=count, desc=f"{path.parent.name} {split}", mininterval=2):
+                if image.dtype != np.uint8 or image.shape != shape:
+                    raise ValueError(f"{where}: image {written} is {image.dtype} {image.shape}, not uint8 {shape}")
+                if written == count:
+                    raise ValueError(f"{where} has more than the {count:,} images that the card states")
+                array.write(image.tobytes())
+                labels[written] = -1 if label is None else label
+                written += 1
         if written < count:
             raise ValueError(f"{where} has {written:,} images, and the card states {count:,}")
-        array.flush()
 
     write_atomically(write, file)
     if (labels < 0).any() and (labels >= 0).any():
         raise ValueError(f"{where}: some images have a class and some have none; give all or none")
-    described = {"images": file.name, "first": 0, "shape": [count, *shape], "sha256": sha256(file), "labels": ""}
+    described = {"images": file.name, "bytes": file.stat().st_size, "sha256": sha256(file)}
+    described |= {"first": 0, "shape": [count, *shape], "labels": ""}
     if count and labels[0] >= 0:
         place = path.with_name(f"{split}-labels.npy")
         write_atomically(lambda temporary: _save(temporary, labels), place)
@@ -105,7 +108,12 @@ def prepared_shapes(path: Path | str) -> dict[str, tuple[int, int, int, int]]:
 def _described(path: Path | str) -> dict[str, Any]:
     if not Path(path).is_file():
         raise DamagedFile(f"data set {path} is missing; make it: run `morse prepare` with the task's name")
-    return read_json(path, NEEDS)
+    content = read_json(path, NEEDS)
+    for described in content["splits"].values():
+        file = Path(path).with_name(require_keys(described, SPLIT_NEEDS, path)["images"])
+        if not file.is_file() or file.stat().st_size != described["bytes"]:
+            raise DamagedFile(f"data {file} are missing or cut short; {REMEDY}")
+    return content
 
 
 def read_prepared(path: Path | str, split: str, size: int, expected_sha256: str | None = None) -> Split:
