@@ -65,7 +65,7 @@ def test_of_several_gpus_a_job_takes_one_of_its_own(monkeypatch, choice):
     monkeypatch.setattr(module, "claim", lambda count: count - 3)
     current = []
     monkeypatch.setattr(torch.cuda, "set_device", current.append)
-    assert device_of(choice, threads=1) == "cuda:5"
+    assert device_of(choice, threads=1) == "cuda"
     assert current == [5]
 
 

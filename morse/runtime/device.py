@@ -58,11 +58,9 @@ def device_of(choice: str, threads: int) -> str:
         raise ValueError("device: cuda, but torch finds no GPU here; set device: auto or cpu")
     if choice == "cpu" or not torch.cuda.is_available():
         return "cpu"
-    if torch.cuda.device_count() <= 1:
-        return "cuda"
-    index = claim(torch.cuda.device_count())
-    torch.cuda.set_device(index)
-    return f"cuda:{index}"
+    if (count := torch.cuda.device_count()) > 1:
+        torch.cuda.set_device(claim(count))  # it is what "cuda" means from now on
+    return "cuda"
 
 
 def device_name(device: torch.device | str) -> str:
