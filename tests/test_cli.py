@@ -180,16 +180,16 @@ def test_train_dot_by_two_processes_tells_an_error_once(tmp_path):
 
 def test_train_dot_trains_the_dot_of_a_card_on_images_that_dash_makes(tmp_path, monkeypatch):
     """In this process, with a recipe of few images."""
-    from morse import cli
+    from morse import cli_scale
 
-    monkeypatch.setattr(cli, "changes_of", lambda options: merged(changes_of(options), FEW))
+    monkeypatch.setattr(cli_scale, "changes_of", lambda options: merged(changes_of(options), FEW))
     cli.train_dot(MODEL, data="none", out=tmp_path / "out", steps=1, device=cli.Device.cpu)
     found = {path.name.split("-")[0] for path in (tmp_path / "out").iterdir()}
     assert found == {"dot.safetensors", "training.json", "own"}
 
 
 def test_shell_completion_knows_models_and_samplers():
-    cases = [("info cifar10-d", 2, MODEL), ("sample x --sampler unip", 4, "unipc"), ("list mod", 2, "models")]
+    cases = [("info cifar10-ddpm-", 2, MODEL), ("sample x --sampler unip", 4, "unipc"), ("list mod", 2, "models")]
     for words, count, expected in cases:
         found = morse(_MORSE_COMPLETE="complete_bash", COMP_WORDS=f"morse {words}", COMP_CWORD=str(count))
         assert found.stdout.split() == [expected], found.stderr

@@ -446,10 +446,6 @@ def assert_stops_with(made, message):
             "execution: cuda-graphs needs a GPU; set device: cuda, or another execution",
         ),
         (
-            {"overrides": INCEPTION},
-            "files that others publish are missing: weights/inception-2015-12-05.pt; run `morse fetch inception`",
-        ),
-        (
             {"overrides": {"tasks": {"fashion-mnist": {"extractors": ["incepton"]}}}},
             "'incepton'; did you mean 'inception'?",
         ),
