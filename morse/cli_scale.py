@@ -93,9 +93,13 @@ def fetch(
     from morse.fetching.fetch import fetch_all
 
     sources = published_by(name, read_configuration(configfile)["overrides"] if configfile else {})
-    if not sys.stdin.isatty() and not yes:
-        raise ValueError("there is no terminal to ask at; give --yes")
-    if faults := fetch_all(sources, typer.echo, lambda question: yes or typer.confirm(question), from_dir):
+
+    def ask(question: str) -> bool:
+        if not sys.stdin.isatty() and not yes:
+            raise ValueError("there is no terminal to ask at; give --yes")
+        return yes or typer.confirm(question)
+
+    if faults := fetch_all(sources, typer.echo, ask, from_dir):
         for fault in faults[:-1]:
             typer.echo(f"morse: {fault}", err=True)
         raise DamagedFile(faults[-1])

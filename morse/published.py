@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ FOLDERS = {"weights": WEIGHTS, "data": DATA}
 """First part of a path in a card -> the environment variable that names the folder; without it, it
 is the folder of that name in the working directory."""
 ORIGINALS = "originals"
+DIGITS = {"sha256": 64, "md5": 32}
+"""Kinds of hashes that others publish -> their hexadecimal digits. The first one counts."""
 
 
 def folder(name: str) -> Path:
@@ -73,7 +76,7 @@ def sources_of(kind: str, name: str, card: Mapping[str, Any]) -> list[Source]:
             names.
 
     Raises:
-        ValueError: one line, for a file with no address, or with several.
+        ValueError: one line, for a file with no address, with several, or with half a hash.
     """
     if kind == "model":
         return _sources(name, card["dash"], folder("weights") / ORIGINALS / name, card.get("licence"))
@@ -95,7 +98,10 @@ def _sources(
     for entry in holder.get("source", []):
         if len({"url", "hub", "by_hand"} & {*entry}) != 1 or ("hub" in entry) != ("path" in entry):
             raise ValueError(f"{name}: source: {entry['file']} needs one of url, hub with path, and by_hand")
-        known = next((f"{kind}:{entry[kind].lower()}" for kind in ("sha256", "md5") if kind in entry), digest)
+        for kind, digits in DIGITS.items():
+            if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", entry.get(kind, "0" * digits)):
+                raise ValueError(f"{name}: source: {entry['file']}: {kind} has not {digits} hexadecimal digits")
+        known = next((f"{kind}:{entry[kind].lower()}" for kind in DIGITS if kind in entry), digest)
         keys = {key: entry[key] for key in ("url", "hub", "by_hand", "revision", "size") if key in entry}
         stated = holder.get("licence", licence)
         words = {"licence": stated} if stated else {}

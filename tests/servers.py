@@ -16,12 +16,13 @@ class Server:
         statuses: the statuses of the next answers, in place of 200 or 206.
         ranges: whether it knows ranges.
         length: whether it states the length.
+        headers: further headers of each answer with content.
         requests: (path, the header Range) of each request so far.
     """
 
     def __init__(self, content=b""):
         self.content, self.breaks, self.statuses, self.requests = content, [], [], []
-        self.contents = {}
+        self.contents, self.headers = {}, {}
         self.ranges = self.length = True
         self.url = ""
 
@@ -42,6 +43,8 @@ class Server:
         handler.send_response(206 if start else 200)
         if start:
             handler.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+        for name, value in self.headers.items():
+            handler.send_header(name, value)
         if self.length:
             handler.send_header("Content-Length", str(len(content) - start))
         handler.end_headers()
@@ -64,7 +67,7 @@ def serving(server):
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         server.url = f"http://127.0.0.1:{http.server_port}"
-        thread = threading.Thread(target=http.serve_forever, daemon=True)
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         try:
             yield server

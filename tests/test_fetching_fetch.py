@@ -1,6 +1,8 @@
 """Fetching several files: what is said and asked first, folders instead of the network, the hub."""
 
+import errno
 import json
+import os
 from hashlib import sha256
 
 import pytest
@@ -10,7 +12,7 @@ from typer.testing import CliRunner
 from morse.cli import app
 from morse.experiments.cards import resource
 from morse.fetching.fetch import fetch, fetch_all
-from morse.files import DamagedFile
+from morse.files import DamagedFile, UnwritableFile
 from morse.published import Source
 
 CONTENT = b"weights" * 1000
@@ -58,10 +60,27 @@ def test_no_is_no(server, source):
 def test_what_is_here_is_checked_and_not_fetched(server, source):
     source.path.write_bytes(CONTENT)
     faults, told = all_of([source, source])
-    assert faults == [] and server.requests == [] and told == [f"{source.path} is here"] * 2
+    assert faults == [] and server.requests == [] and told == [f"{source.path} is here"]
+
+
+def test_a_wrong_file_that_is_here_is_kept_and_does_not_keep_the_others(server, source, tmp_path):
     source.path.write_bytes(b"other")
-    with pytest.raises(DamagedFile, match="w.pt has 5 bytes, not 7,000"):
-        all_of([source])
+    second = Source(**vars(source) | {"path": tmp_path / "v.pt"})
+    faults, _ = all_of([source, second])
+    (fault,) = faults
+    assert "w.pt has 5 bytes, not 7,000" in fault and fault.endswith(f"to fetch it, move {source.path} away")
+    assert source.path.read_bytes() == b"other" and second.path.read_bytes() == CONTENT
+
+
+def test_it_asks_only_where_the_network_is_needed(server, source, tmp_path):
+    by_hand = Source("m", tmp_path / "login.zip", by_hand="https://a.page")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "w.pt").write_bytes(CONTENT)
+    faults, told = all_of([by_hand, source], answer=False, from_dir=tmp_path / "folder")
+    assert len(faults) == 1 and source.path.read_bytes() == CONTENT and server.requests == []
+    assert not [line for line in told if line.endswith("?")]
+    faults, told = all_of([by_hand, source], answer=False)
+    assert len(faults) == 1 and "by hand" in faults[0] and not [line for line in told if line.endswith("?")]
 
 
 def test_one_file_s_fault_does_not_keep_the_others(server, source, tmp_path):
@@ -82,12 +101,13 @@ def test_without_a_published_hash_the_sha256_is_told(source):
     assert told[-1] == f"{source.path}: sha256 {DIGEST[7:]}, for the card"
 
 
-def test_files_of_a_folder_are_checked_and_copied(server, source, tmp_path):
+def test_files_of_a_folder_are_checked_and_get_a_second_name(server, source, tmp_path):
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "w.pt").write_bytes(CONTENT)
     assert fetch(source, folder) == DIGEST[7:]
     assert source.path.read_bytes() == CONTENT and server.requests == []
+    assert source.path.samefile(folder / "w.pt") and not source.path.is_symlink()
     source.path.unlink()
     (folder / "w.pt").write_bytes(CONTENT[::-1])
     with pytest.raises(DamagedFile, match="w.pt has sha256"):
@@ -119,6 +139,37 @@ def test_a_file_of_the_hub_is_taken_from_its_cache_when_offline(tmp_path, monkey
     assert "\n" not in str(error.value)
 
 
+def test_a_folder_on_another_disk_is_copied(source, tmp_path, monkeypatch):
+    def elsewhere(*_, **__):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", elsewhere)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "w.pt").write_bytes(CONTENT)
+    fetch(source, tmp_path / "folder")
+    assert source.path.read_bytes() == CONTENT and not source.path.samefile(tmp_path / "folder" / "w.pt")
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "message"),
+    [
+        (RuntimeError("peer closed\nconnection"), DamagedFile, "from the hub .peer closed connection.; put the file"),
+        (OSError(errno.ENOSPC, "No space left on device", "/c/b"), UnwritableFile, "/c/b cannot be written .No space"),
+        (OSError(errno.ENOSPC, "No space left on device"), UnwritableFile, "the hub's cache .HF_HOME. cannot be"),
+    ],
+)
+def test_every_fault_of_the_hub_is_one_line(tmp_path, monkeypatch, raised, kind, message):
+    """Its library lets through those of its own library for HTTP, which are no OSError."""
+
+    def broken(*_, **__):
+        raise raised
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", broken)
+    with pytest.raises(kind, match=message) as error:
+        fetch(Source("m", tmp_path / "w.bin", hub="o/r", inside="w.bin"))
+    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+
+
 @pytest.fixture
 def configured(server, tmp_path, monkeypatch):
     """A configuration by which inception's weights come from the server."""
@@ -133,6 +184,13 @@ def test_the_command_fetches_by_name(configured, tmp_path):
     result = CliRunner().invoke(app, ["fetch", "inception", "--yes", *configured])
     assert result.exit_code == 0 and "licence Apache-2.0" in result.output
     assert (tmp_path / "weights" / "inception-2015-12-05.pt").read_bytes() == CONTENT
+
+
+def test_the_command_asks_for_no_terminal_where_it_fetches_nothing(configured, server, tmp_path):
+    (tmp_path / "inception-2015-12-05.pt").write_bytes(CONTENT)
+    for _ in range(2):  # the second time it is there
+        result = CliRunner().invoke(app, ["fetch", "inception", "--from-dir", str(tmp_path), *configured])
+        assert result.exit_code == 0 and server.requests == []
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Downloads against a server on the loopback address that breaks off, forgets ranges, and errs."""
 
 import fcntl
+import gzip
 import resource
 import socket
 import subprocess
@@ -108,15 +109,66 @@ def test_a_part_longer_than_the_file_starts_over_after_416(server, source):
 
 
 def test_faults_that_may_pass_are_tried_again(server, source):
-    server.statuses = [503, 429, 500]
+    server.statuses = [503, 429, 500, 408]
     download(source, pause=0)
-    assert source.path.read_bytes() == CONTENT and len(server.requests) == 4
+    assert source.path.read_bytes() == CONTENT and len(server.requests) == 5
+
+
+def test_a_try_that_brings_bytes_does_not_count(server, source):
+    server.breaks = [200_000] * 12
+    download(source, pause=0)
+    assert source.path.read_bytes() == CONTENT and len(server.requests) == 13
+
+
+def test_a_server_without_ranges_that_always_breaks_off_is_given_up(server, source):
+    server.breaks, server.ranges = [300_000] * 20, False
+    with pytest.raises(DamagedFile, match="cannot be fetched"):
+        download(source, pause=0)
+    assert len(server.requests) == 6  # the first one brought bytes
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_refusal_leaves_the_part_of_an_earlier_run(server, source, status):
+    """It may be a host that limits how often it is asked."""
+    source.path.parent.mkdir()
+    source.path.with_name("w.pt.part").write_bytes(CONTENT[:4_000_000])
+    server.statuses = [status]
+    with pytest.raises(DamagedFile, match=f"answers HTTP {status}"):
+        download(source)
+    download(source)
+    assert source.path.read_bytes() == CONTENT and server.requests[-1] == ("/w.pt", "bytes=4000000-")
+
+
+@pytest.mark.parametrize("size", [True, False])
+def test_a_packed_file_stays_packed_though_the_server_calls_it_encoded(server, source, size):
+    server.content, server.headers = gzip.compress(CONTENT), {"Content-Encoding": "x-gzip"}
+    digest = f"sha256:{sha256(server.content).hexdigest()}"
+    server.breaks = [1000]
+    download(changed(source, size=len(server.content) if size else None, digest=digest), pause=0)
+    assert source.path.read_bytes() == server.content
+
+
+def test_the_range_alone_tells_that_it_broke_off(server, source):
+    """Neither the card nor the answer states a length, and there is no hash."""
+    source.path.parent.mkdir()
+    source.path.with_name("w.pt.part").write_bytes(CONTENT[:100])
+    server.length, server.breaks = False, [1_000_000]
+    download(changed(source, size=None, digest=""), pause=0)
+    assert source.path.read_bytes() == CONTENT and len(server.requests) == 2
+
+
+@pytest.mark.parametrize("url", ["ftp://127.0.0.1/w.pt", "w.pt", "http://[::1/w.pt"])
+def test_what_is_no_address_is_not_tried_again(source, url):
+    with pytest.raises(DamagedFile, match="correct the address in the card") as error:
+        download(changed(source, url=url), pause=60)
+    assert "\n" not in str(error.value)
+    assert_nothing_left(source)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
 def test_a_file_that_is_not_there_is_one_line_with_the_remedy(server, source, status):
     server.statuses = [status]
-    with pytest.raises(DamagedFile, match=rf"/w.pt answers HTTP {status}; .*put it at .*w.pt by hand") as error:
+    with pytest.raises(DamagedFile, match=rf"/w.pt answers HTTP {status}; .*put the file at .*w.pt by hand") as error:
         download(source)
     assert "\n" not in str(error.value) and len(server.requests) == 1
     assert_nothing_left(source)
@@ -131,7 +183,7 @@ def test_a_server_that_never_recovers_is_one_line(server, source):
 
 
 def test_a_server_that_always_breaks_off_leaves_the_part(server, source):
-    server.breaks = [100_000] * 5
+    server.breaks = [100_000] + [0] * 5
     with pytest.raises(DamagedFile, match="run the same command again, which continues"):
         download(source, pause=0)
     assert [path.name for path in source.path.parent.iterdir()] == ["w.pt.part"]
@@ -143,7 +195,7 @@ def test_nobody_at_the_address_is_one_line(source):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, and not listening
         nobody = changed(source, url=f"http://127.0.0.1:{taken.getsockname()[1]}/w.pt")
-        with pytest.raises(DamagedFile, match="w.pt cannot be fetched") as error:
+        with pytest.raises(DamagedFile, match="w.pt cannot be fetched .Connection refused.; run") as error:
             download(nobody, pause=0)
     assert "\n" not in str(error.value)
     assert_nothing_left(source)
@@ -189,6 +241,23 @@ def test_two_processes_do_not_fetch_one_file(source):
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(DamagedFile, match=r"w.pt is being fetched by another process; wait for it"):
             download(source)
+
+
+def test_a_target_that_another_process_has_just_completed_is_not_touched(server, source, monkeypatch):
+    """It ends after this one opened the part, and before this one locks it."""
+    part, lock = source.path.with_name("w.pt.part"), fcntl.flock
+    part.parent.mkdir()
+    part.write_bytes(CONTENT)
+
+    def late(file, how):
+        part.replace(source.path)
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    server.ranges = False  # so it would start over
+    with pytest.raises(DamagedFile, match="is being fetched by another process"):
+        download(source, pause=0)
+    assert source.path.read_bytes() == CONTENT and server.requests == []
 
 
 def test_a_full_disk_is_one_line_and_not_taken_for_a_fault_of_the_address(source):

@@ -50,6 +50,13 @@ def test_a_file_has_one_address(entry):
         sources_of("model", "m", {"dash": {"source": [{"file": "f"} | entry]}})
 
 
+@pytest.mark.parametrize("wrong", [{"sha256": "0" * 63}, {"sha256": "g" * 64}, {"md5": "0" * 64}])
+def test_half_a_hash_is_refused_before_anything_is_fetched(wrong):
+    (kind,) = wrong
+    with pytest.raises(ValueError, match=f"^m: source: f: {kind} has not (64|32) hexadecimal digits$"):
+        sources_of("model", "m", {"dash": {"source": [{"file": "f", "url": "https://a.b/f"} | wrong]}})
+
+
 def test_what_is_missing_is_one_line_with_one_command(tmp_path):
     there = tmp_path / "there"
     there.write_bytes(b"x")

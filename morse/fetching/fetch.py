@@ -6,12 +6,13 @@ from a folder where they lie.
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from morse.fetching.http import PAUSE, download
-from morse.files import DamagedFile, UnwritableFile, sha256, write_atomically
+from morse.files import WRITE_FAULTS, DamagedFile, UnwritableFile, sha256, write_atomically
 from morse.published import Source, check
 
 
@@ -34,8 +35,7 @@ def fetch(source: Source, from_dir: Path | None = None, pause: float = PAUSE) ->
         found = from_dir / source.path.name
         if not found.is_file():
             raise DamagedFile(f"{found} is missing; put the file of {source.address} there")
-        check(source, found)
-        write_atomically(lambda temporary: shutil.copyfile(found, temporary), source.path)
+        _placed(source, found)
     elif source.by_hand:
         raise DamagedFile(
             f"{source.path} has to be got by hand: open {source.by_hand}, and put {source.path.name} there, "
@@ -45,7 +45,8 @@ def fetch(source: Source, from_dir: Path | None = None, pause: float = PAUSE) ->
         _from_hub(source)
     else:
         download(source, pause)
-    return sha256(source.path)
+    known = source.digest.removeprefix("sha256:")
+    return sha256(source.path) if known == source.digest else known
 
 
 def _from_hub(source: Source) -> None:
@@ -54,14 +55,32 @@ def _from_hub(source: Source) -> None:
 
     try:
         cached = Path(hf_hub_download(source.hub, source.inside, revision=source.revision or None))
-    except (OSError, ValueError) as error:  # all of the hub's errors are one of the two
+    except Exception as error:  # its own, of Xet and of its library for HTTP: they have no common ancestor
+        if isinstance(error, OSError) and error.errno in WRITE_FAULTS:
+            place = error.filename or "the hub's cache (HF_HOME)"
+            raise UnwritableFile(
+                f"{place} cannot be written ({error.strerror}); {WRITE_FAULTS[error.errno]}"
+            ) from error
         words = " ".join(str(error).split())[:200]
         raise DamagedFile(
             f"{source.hub}: {source.inside} cannot be fetched from the hub ({words}); "
             f"put the file at {source.path} by hand"
         ) from error
-    check(source, cached)
-    write_atomically(lambda temporary: shutil.copyfile(cached, temporary), source.path)
+    _placed(source, cached)
+
+
+def _placed(source: Source, found: Path) -> None:
+    """Checks a file, and puts it in its place: as a second name of it, or as a copy where the
+    folder is on another disk."""
+    check(source, found)
+
+    def place(temporary: Path) -> None:
+        try:
+            os.link(found.resolve(), temporary)  # the hub's cache holds links to files
+        except OSError:
+            shutil.copyfile(found, temporary)
+
+    write_atomically(place, source.path)
 
 
 def fetch_all(
@@ -77,24 +96,27 @@ def fetch_all(
 
     Args:
         say: is told what will be fetched, and what was.
-        ask: a question -> whether to go on.
+        ask: a question -> whether to go on. It is asked only where the network is needed.
 
     Returns:
         Faults, a line each.
     """
-    wanted = {}
-    for source in sources:
-        if source.path.exists():
+    wanted, faults = {}, []
+    for source in {source.path: source for source in sources}.values():
+        if not source.path.exists():
+            wanted[source.path] = source
+            continue
+        try:
             check(source, source.path)
             say(f"{source.path} is here")
-        else:
-            wanted.setdefault(source.path, source)
+        except DamagedFile as error:
+            faults.append(f"{error}; to fetch it, move {source.path} away")
     for source in wanted.values():
         size = f"{source.size / 1e6:,.1f} MB" if source.size else "size unknown"
         say(f"{source.path}: {size}, licence {source.licence}, {source.address}")
-    if not wanted or not ask(f"Fetch {len(wanted)} files?"):
-        return [f"{path} was not fetched" for path in wanted]
-    faults = []
+    asked = [] if from_dir else [source for source in wanted.values() if not source.by_hand]
+    if asked and not ask(f"Fetch {len(asked)} files?"):
+        return faults + [f"{path} was not fetched" for path in wanted]
     for source in wanted.values():
         try:
             found = fetch(source, from_dir, pause)

@@ -21,6 +21,7 @@ from morse.files import WRITE_FAULTS, DamagedFile, UnwritableFile
 from morse.published import Source, check
 
 TRIES = 5
+"""Of which none brings a byte that was not there before."""
 PAUSE = 3.0
 """Seconds before the second try; each further pause is twice as long."""
 TIMEOUT = (20, 60)
@@ -29,8 +30,16 @@ BLOCK = 1 << 16
 """Bytes that are written at once; what a break loses is less."""
 
 
+MAY_PASS = (408, 425, 429)
+"""Statuses below 500 after which another try may go well."""
+
+
 class _Again(Exception):
     """A fault that may pass, such as a connection that broke off."""
+
+
+class _Refused(Exception):
+    """An answer that another try would not change, and that says nothing of the part's bytes."""
 
 
 def download(source: Source, pause: float = PAUSE) -> None:
@@ -51,29 +60,36 @@ def download(source: Source, pause: float = PAUSE) -> None:
             if not fault:
                 check(source, part)
                 part.replace(source.path)
-        except DamagedFile:
+        except DamagedFile:  # other bytes than the published ones
             part.unlink()
             raise
         if fault:
-            if not file.tell():
+            if not os.path.getsize(part):
                 part.unlink()
-            raise DamagedFile(
-                f"{source.url} cannot be fetched ({fault}); run the same command again, which continues, "
-                f"or put the file at {source.path} by hand"
-            )
+            raise DamagedFile(fault)
 
 
 def _tried(source: Source, file: BinaryIO, pause: float) -> str:
-    """Tries until all is there. Returns the last fault in words; empty if none is left."""
-    for attempt in range(TRIES):
+    """Tries until all is there. Returns the last fault and its remedy; empty if none is left.
+
+    A try that brings further bytes does not count, so that a long download survives many breaks.
+    """
+    tries, most, by_hand = 0, file.seek(0, os.SEEK_END), f"put the file at {source.path} by hand"
+    while True:
         try:
             _get(source, file)
             return ""
+        except _Refused as error:
+            return f"{source.url} {error}, or {by_hand}"
         except _Again as error:
             fault = str(error)
-            if attempt + 1 < TRIES:
-                time.sleep(pause * 2**attempt)
-    return fault
+        has = file.seek(0, os.SEEK_END)
+        tries, most = (0 if has > most else tries + 1), max(most, has)
+        if tries == TRIES:
+            return (
+                f"{source.url} cannot be fetched ({fault}); run the same command again, which continues, or {by_hand}"
+            )
+        time.sleep(pause * 2 ** max(tries - 1, 0))
 
 
 @contextmanager
@@ -84,6 +100,8 @@ def _own(part: Path, target: Path) -> Iterator[BinaryIO]:
         with open(part, "ab") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if not (part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat())):
+                    raise BlockingIOError  # the other one ended since, and this is its target now
             except BlockingIOError as error:
                 raise DamagedFile(f"{target} is being fetched by another process; wait for it") from error
             yield file
@@ -108,13 +126,36 @@ def _get(source: Source, file: BinaryIO) -> None:
                 return
             start = _start(source, answer.status_code, answer.headers, have)
             file.truncate(start)
-            length = answer.headers.get("Content-Length", "")
-            total = start + int(length) if length.isdecimal() else source.size
+            total = _total(source, answer.headers, start)
             if total is not None:
                 _require_size(source, total, exact=True)
+            # Some servers call a .gz encoded. Then requests would unpack what has to stay packed.
+            answer.raw.headers.pop("Content-Encoding", None)
             _copy(source, answer.iter_content(BLOCK), file, start, total)
+    except (ValueError, requests.TooManyRedirects) as error:  # ValueError: no address that can be asked
+        raise _Refused(f"cannot be fetched ({_words(error)}); correct the address in the card") from error
     except requests.RequestException as error:
-        raise _Again(" ".join(str(error).split())[:200]) from error
+        raise _Again(_words(error)) from error
+
+
+def _words(error: BaseException) -> str:
+    """The first cause of a fault of the network, in a few words."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    text = " ".join(str(error).split())
+    return text if len(text) <= 200 else f"{text[:90]} ... {text[-100:]}"  # urllib3 names the cause last
+
+
+def _total(source: Source, headers: Mapping[str, str], start: int) -> int | None:
+    """The whole file's bytes, as the answer states them; else as the card does."""
+    stated = headers.get("Content-Range", "").rpartition("/")[2]
+    if start and stated.isdecimal():
+        return int(stated)
+    length = headers.get("Content-Length", "")
+    return start + int(length) if length.isdecimal() else source.size
 
 
 def _start(source: Source, status: int, headers: Mapping[str, str], have: int) -> int:
@@ -126,11 +167,9 @@ def _start(source: Source, status: int, headers: Mapping[str, str], have: int) -
         raise DamagedFile(f"{source.url} answers with the range {stated!r}, not from byte {have}; fetch it by hand")
     if status == 200:  # a server without ranges starts over
         return 0
-    if status == 429 or status >= 500:
+    if status in MAY_PASS or status >= 500:
         raise _Again(f"HTTP {status}")
-    raise DamagedFile(
-        f"{source.url} answers HTTP {status}; the file may have moved: find it, and put it at {source.path} by hand"
-    )
+    raise _Refused(f"answers HTTP {status}; the file may have moved or need a login: run the same command later")
 
 
 def _beyond_the_end(headers: Mapping[str, str], file: BinaryIO, have: int) -> None:
