@@ -99,6 +99,16 @@ def flipped(content):
     return content
 
 
+def method(content, number):
+    """An archive whose directory names another method of compression."""
+    changed = bytearray(content)
+    place = content.index(b"PK\x01\x02")
+    while place >= 0:
+        changed[place + 10] = number
+        place = content.find(b"PK\x01\x02", place + 1)
+    return bytes(changed)
+
+
 def saved(**arrays):
     return lambda path: np.savez(path, **arrays)
 
@@ -117,6 +127,13 @@ ROWS, CLASSES = np.zeros((2, 12288), np.uint8), np.ones(2, int)
         (saved(data=ROWS.astype(int), labels=CLASSES), r"damaged \(data is int64 \(2, 12288\), not uint8"),
         (saved(data=ROWS, labels=np.ones(3, int)), r"data is uint8 \(2, 12288\), not uint8 \(3, 12288\)"),
         (saved(data=np.asfortranarray(ROWS), labels=CLASSES), "batch_4.npz is damaged .data is uint8"),
+        (saved(data=ROWS, labels=CLASSES * 0), r"batch_4.npz is damaged \(labels are 0 to 0, not 1 to 1000\)"),
+        (saved(data=ROWS, labels=CLASSES * 1001), r"damaged \(labels are 1001 to 1001, not 1 to 1000\)"),
+        (saved(data=ROWS, labels=CLASSES / 2), r"damaged \(labels are float64 \(2,\), not whole numbers \(n,\)\)"),
+        (saved(data=ROWS, labels=CLASSES[:, None]), r"damaged \(labels are int64 \(2, 1\), not whole numbers"),
+        (saved(data=ROWS, labels=np.int64(2)), r"damaged \(labels are int64 \(\), not whole numbers"),
+        (lambda path: path.write_bytes(method(path.read_bytes(), 99)), "damaged .That compression method is not"),
+        (lambda path: path.write_bytes(path.read_bytes().replace(b"'shape'", b"'shape(")), "batch_4.npz is damaged"),
     ],
 )
 def test_a_missing_or_damaged_file_is_one_line(release, tmp_path, change, line):
@@ -172,6 +189,39 @@ def test_images_are_shrunk_and_cropped_with_classes_in_the_order_of_names(tmp_pa
         np.testing.assert_array_equal(image.transpose(1, 2, 0), halved(pixels[path])[:, 3:67])
     numbers = {"n01": 0, "n02": 1, "n10": 2}
     assert found["train"].labels.tolist() == [numbers[path[:3]] for path in order]
+
+
+def stored(tmp_path, image, suffix="png", **options):
+    """An image as a file in a training set of one, and as it is in the prepared set (64, 64, 3)."""
+    path = tmp_path / "in" / "train" / f"n01_1.{suffix}"
+    path.parent.mkdir(parents=True)
+    image.save(path, **options)
+    found = prepared(tmp_path / "in", tmp_path / "out", DATA | {"images": {"train": 1}})
+    return found["train"].images[0].transpose(1, 2, 0)
+
+
+def test_a_small_image_is_enlarged_as_by_openai_s_loader(tmp_path):
+    image = Image.fromarray(RNG.integers(0, 256, (70, 50, 3), np.uint8))
+    enlarged = np.asarray(image.resize((64, 90), Image.Resampling.BICUBIC))  # round(70 * 64 / 50)
+    np.testing.assert_array_equal(stored(tmp_path, image), enlarged[13:77])
+
+
+def test_exif_turns_nothing_as_by_openai_s_loader(tmp_path):
+    image = Image.fromarray(RNG.integers(0, 256, (64, 80, 3), np.uint8))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    np.testing.assert_array_equal(stored(tmp_path, image, exif=exif), np.asarray(image)[:, 8:72])
+
+
+@pytest.mark.parametrize(("mode", "suffix"), [("CMYK", "jpg"), ("RGBA", "png"), ("LA", "png"), ("L", "png")])
+def test_images_become_rgb_last_and_alpha_is_dropped_as_by_openai_s_loader(tmp_path, mode, suffix):
+    bands = [RNG.integers(0, 256, (128, 128), np.uint8) for _ in Image.new(mode, (1, 1)).getbands()]
+    found = stored(tmp_path, Image.merge(mode, [Image.fromarray(band) for band in bands]), suffix)
+    with Image.open(tmp_path / "in" / "train" / f"n01_1.{suffix}") as image:
+        half = image.resize((64, 64), Image.Resampling.BOX).convert("RGB")
+        rgb_first = image.convert("RGB").resize((64, 64), Image.Resampling.BOX)
+    np.testing.assert_array_equal(found, np.asarray(half))
+    assert mode == "L" or (np.asarray(rgb_first) != np.asarray(half)).any()  # so the order is seen
 
 
 def test_truncated_images_are_named(tmp_path):

@@ -1,10 +1,14 @@
 """Image files of any format and shape become square RGB images by one stated rule."""
 
+import io
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from morse.data.pictures import picture, shrunk
+from morse.data.pictures import FORMATS, as_stored, fitted, picture, shrunk
 from morse.files import DamagedFile
 
 
@@ -45,6 +49,30 @@ def test_sixteen_bits_become_eight(tmp_path):
     deep = np.array([[0, 257, 257 * 128 + 128], [257 * 200 + 129, 65535, 1000]], np.uint16)
     found = read(saved(tmp_path, Image.fromarray(deep)))
     np.testing.assert_array_equal(found[..., 0], [[0, 1, 128], [201, 255, 4]])
+
+
+def png_of_16_bits(values):
+    """A PNG file of (H, W, C) uint16, which Pillow cannot write for colours."""
+
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    height, width, channels = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2}[channels], 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    parts = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return io.BytesIO(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+def test_of_colours_of_sixteen_bits_the_upper_eight_count():
+    deep = np.random.default_rng(0).integers(0, 65536, (5, 7, 3), np.uint16)
+    np.testing.assert_array_equal(np.asarray(picture(png_of_16_bits(deep), "x")), deep >> 8)
+
+
+def test_of_grey_of_sixteen_bits_with_alpha_the_upper_eight_count():
+    deep = np.stack([np.arange(0, 65536, 9000, np.uint16)] * 2, -1)[None]
+    deep[..., 1] = 65535
+    np.testing.assert_array_equal(np.asarray(picture(png_of_16_bits(deep), "x"))[..., 0], deep[..., 0] >> 8)
 
 
 def test_cmyk_is_converted(tmp_path):
@@ -98,6 +126,46 @@ def test_animations_and_damaged_files_are_refused_by_name(tmp_path):
     path.write_text("no image", encoding="utf-8")
     with pytest.raises(DamagedFile, match="image.png is no whole image"):
         read(path)
+
+
+def test_a_file_of_no_known_format_is_one_line_without_addresses():
+    with pytest.raises(DamagedFile, match=f"^a is no whole image .none of {', '.join(FORMATS)}.; take it out") as error:
+        picture(io.BytesIO(b"no image"), "a")
+    assert " at 0x" not in str(error.value)
+
+
+@pytest.mark.parametrize("read", [picture, as_stored])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"])
+@pytest.mark.filterwarnings("ignore")  # Pillow warns of damaged metadata
+def test_whatever_is_damaged_is_one_line_that_names_the_file(kind, read):
+    stream, rng = io.BytesIO(), np.random.default_rng(0)
+    Image.fromarray(noise(24, 24)).quantize(16).convert("P" if kind == "GIF" else "RGB").save(stream, kind)
+    whole = stream.getvalue()
+    for _ in range(150):
+        content = bytearray(whole)
+        for place in rng.integers(0, min(len(whole), int(rng.choice([64, len(whole)]))), 2):
+            content[place] = rng.integers(256)
+        content = content[: rng.integers(len(whole)) if rng.random() < 0.3 else None]
+        try:
+            read(io.BytesIO(bytes(content)), "the file")
+        except (DamagedFile, ValueError) as error:
+            assert str(error).startswith("the file ") and "\n" not in str(error)
+
+
+def test_an_image_as_stored_is_neither_turned_nor_converted(tmp_path):
+    image = Image.fromarray(noise(4, 8, 4))
+    exif = image.getexif()
+    exif[0x0112] = 6
+    found = as_stored(saved(tmp_path, image, exif=exif), "x")
+    assert (found.mode, found.size) == ("RGBA", (8, 4))
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(image))
+
+
+def test_a_fitted_image_keeps_its_mode_and_may_be_enlarged():
+    image = Image.fromarray(noise(4, 6)).convert("CMYK")
+    expected = image.resize((12, 8), Image.Resampling.BICUBIC).crop((2, 0, 10, 8))
+    found = fitted(image, 8)
+    assert found.mode == "CMYK" and found.tobytes() == expected.tobytes()
 
 
 def test_the_middle_is_cut_out_and_halved_by_means(tmp_path):

@@ -5,16 +5,14 @@ validation images, which are the split test. They were shrunk by a box filter. I
 the order of its own map_clsloc.txt, not in that of the names.
 
 OpenAI's networks (improved-diffusion, guided-diffusion) were trained on images that they shrank
-themselves (:func:`morse.data.pictures.shrunk`). Where a folder ``train`` is there, that is
-done.
+themselves (:func:`morse.data.pictures.fitted`). Where a folder ``train`` is there, that is done, as
+their loader does it: it ignores EXIF, enlarges small images, and converts to RGB last.
 """
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from morse.data.originals import files_of, hash_of_names, hashes, missing, require_stated
-from morse.data.pictures import picture, shrunk
+from morse.data.originals import files_of, hash_of_names, hashes, missing, reading, require_stated
+from morse.data.pictures import as_stored, fitted
 from morse.data.prepared import PreparedSplit, write_prepared
-from morse.files import DamagedFile
+from morse.files import write_atomically
 
 SIZE = 64
 FILES = {"train": [f"train_data_batch_{number}.npz" for number in range(1, 11)], "test": ["val_data.npz"]}
@@ -35,7 +33,11 @@ FOLDERS = {"train": "train", "test": "val"}
 BLOCK = 4096
 """Images that are read at once: 50 MB."""
 RELEASE = "the release as it is, classes 0 to 999 in its own order"
-IMAGES = "box halving until < 2 x, bicubic to 64, centre crop; classes in the order of their names"
+IMAGES = (
+    "as stored, without EXIF turns: box halving until < 2 x, bicubic to 64, also of smaller ones, centre crop, "
+    "then RGB by Pillow; classes in the order of their names"
+)
+CLASSES = 1000
 
 
 def prepare(data: Mapping[str, Any], originals: Path, output: Path) -> None:
@@ -83,17 +85,10 @@ def _archive_of(originals: Path, name: str) -> Path | None:
         return path
     for archive in map(originals.joinpath, ARCHIVES):
         if archive.is_file():
-            try:
-                with zipfile.ZipFile(archive) as file:
-                    if any(Path(member).name == name for member in file.namelist()):
-                        return archive
-            except zipfile.BadZipFile as error:
-                raise _damaged(archive, error) from error
+            with reading(archive), zipfile.ZipFile(archive) as file:
+                if any(Path(member).name == name for member in file.namelist()):
+                    return archive
     return None
-
-
-def _damaged(path: Path, error: Exception | str) -> DamagedFile:
-    return DamagedFile(f"{path} is damaged ({error}); get it again")
 
 
 def _release(names: Sequence[str], places: Sequence[Path], scratch: Path) -> Iterator[tuple[np.ndarray, int]]:
@@ -103,15 +98,27 @@ def _release(names: Sequence[str], places: Sequence[Path], scratch: Path) -> Ite
             yield from read_batch(place)
             continue
         path = scratch / name
-        try:
-            with zipfile.ZipFile(place) as archive:
-                member = next(member for member in archive.namelist() if Path(member).name == name)
-                with archive.open(member) as source, open(path, "wb") as target:
-                    shutil.copyfileobj(source, target, 2**20)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise _damaged(place, error) from error
+        _unpack(place, name, path)
         yield from read_batch(path, f"{place}: {name}")
         path.unlink()
+
+
+def _unpack(archive: Path, name: str, path: Path) -> None:
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as target:
+            for block in _content(archive, name):
+                target.write(block)
+
+    write_atomically(write, path)
+
+
+def _content(archive: Path, name: str) -> Iterator[bytes]:
+    """The content of a file in an archive, block by block; writing it is no part of reading."""
+    with reading(archive), zipfile.ZipFile(archive) as file:
+        member = next(member for member in file.namelist() if Path(member).name == name)
+        with file.open(member) as source:
+            while block := source.read(2**20):
+                yield block
 
 
 def read_batch(path: Path, name: str | None = None) -> Iterator[tuple[np.ndarray, int]]:
@@ -126,17 +133,22 @@ def read_batch(path: Path, name: str | None = None) -> Iterator[tuple[np.ndarray
     Raises:
         DamagedFile: one line, for a file that is damaged or of other arrays.
     """
-    name = name or str(path)
-    try:
-        with zipfile.ZipFile(path) as file:
-            with file.open("labels.npy") as stream:
-                labels = npy.read_array(stream, allow_pickle=False)
-            with file.open("data.npy") as stream:
-                for first, rows in _rows(stream, len(labels)):
-                    for place, image in enumerate(rows.reshape(-1, 3, SIZE, SIZE), first):
-                        yield image, int(labels[place]) - 1
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError, OSError) as error:
-        raise _damaged(Path(name), " ".join(str(error).strip("'\"").split())) from error
+    with reading(name or path), zipfile.ZipFile(path) as file:
+        with file.open("labels.npy") as stream:
+            labels = _checked(npy.read_array(stream, allow_pickle=False))
+        with file.open("data.npy") as stream:
+            for first, rows in _rows(stream, len(labels)):
+                for place, image in enumerate(rows.reshape(-1, 3, SIZE, SIZE), first):
+                    yield image, int(labels[place]) - 1
+
+
+def _checked(labels: np.ndarray) -> np.ndarray:
+    """The labels of a file of the release. Raises ValueError for others."""
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(f"labels are {labels.dtype} {labels.shape}, not whole numbers (n,)")
+    if labels.min(initial=1) < 1 or labels.max(initial=1) > CLASSES:
+        raise ValueError(f"labels are {labels.min()} to {labels.max()}, not 1 to {CLASSES}")
+    return labels
 
 
 def _rows(stream: Any, count: int) -> Iterator[tuple[int, np.ndarray]]:
@@ -166,13 +178,14 @@ def _of_images(data: Mapping[str, Any], originals: Path) -> tuple[dict[str, Prep
             paths = files_of(place)
             found[f"{folder}: names and sizes"] = hash_of_names(paths, place)
             classes = classes or {name: number for number, name in enumerate(sorted({_class(p, place) for p in paths}))}
-            splits[split] = (require_stated(data, split, len(paths), place), _shrunk(paths, place, classes))
+            splits[split] = (require_stated(data, split, len(paths), place), _fitted(paths, place, classes))
     return splits, found
 
 
-def _shrunk(paths: Sequence[Path], folder: Path, classes: Mapping[str, int]) -> Iterator[tuple[np.ndarray, int | None]]:
+def _fitted(paths: Sequence[Path], folder: Path, classes: Mapping[str, int]) -> Iterator[tuple[np.ndarray, int | None]]:
     for path in paths:
-        yield shrunk(picture(path, str(path)), SIZE), classes.get(_class(path, folder))
+        image = fitted(as_stored(path, str(path)), SIZE).convert("RGB")
+        yield np.asarray(image).transpose(2, 0, 1), classes.get(_class(path, folder))
 
 
 def _class(path: Path, folder: Path) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,30 @@ def missing(folder: Path, *names: str) -> DamagedFile:
     """The error, one line, for a data set of which neither of ``names`` is in its folder."""
     fetch = "get the data set as its task's card says, and put it there"
     return DamagedFile(f"{folder} has no {' and no '.join(names)}; {fetch}")
+
+
+@contextmanager
+def reading(name: Path | str, fault: str = "is damaged", remedy: str = "get it again") -> Iterator[None]:
+    """While an original is read: whatever its reader raises becomes one line.
+
+    For damaged bytes zipfile, zlib, tarfile, NumPy, Pillow and pickle raise some fifteen types.
+
+    Args:
+        name: of the file, and of the part that is read.
+        fault, remedy: of the message "{name} {fault} (...); {remedy}".
+
+    Raises:
+        DamagedFile: one line that names the file and the remedy.
+    """
+    try:
+        yield
+    except (DamagedFile, MemoryError):
+        raise
+    except PermissionError as error:
+        raise DamagedFile(f"{name} cannot be read ({error.strerror}); make it readable") from error
+    except Exception as error:
+        reason = " ".join(str(error).strip("'\"").split())[:160] or type(error).__name__
+        raise DamagedFile(f"{name} {fault} ({reason}); {remedy}") from error
 
 
 def files_of(folder: Path, suffixes: Sequence[str] = PICTURES) -> list[Path]:
