@@ -95,6 +95,26 @@ def test_a_missing_damaged_or_foreign_image_is_named(tmp_path, kind, content, er
     assert "\n" not in str(caught.value) and not (tmp_path / "out" / "dataset.json").exists()
 
 
+def test_an_archive_with_damage_anywhere_is_one_line_that_names_it(tmp_path):
+    folder = originals(tmp_path / "in", "archive")
+    with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, content in CONTENTS.items():
+            file.writestr(f"{FOLDER}/{name}", content)
+    whole, found, rng = (folder / ARCHIVE).read_bytes(), set(), np.random.default_rng(1)
+    directory = whole.index(b"PK\x01\x02")
+    for number in range(120):
+        content = bytearray(whole)
+        for place in rng.integers(0 if number % 2 else directory, len(whole), 2):
+            content[place] = rng.integers(256)
+        (folder / ARCHIVE).write_bytes(content)
+        try:
+            prepare(DATA, folder, tmp_path / "out" / "dataset.json")
+        except (DamagedFile, ValueError) as error:
+            assert str(folder / ARCHIVE) in str(error) and "\n" not in str(error)
+            found.add(type(error.__cause__))
+    assert len(found) > 2  # zipfile and zlib raise several types
+
+
 @pytest.mark.parametrize(
     ("name", "content", "error", "line"),
     [

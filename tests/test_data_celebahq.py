@@ -83,6 +83,15 @@ def test_truncated_images_are_named(tmp_path, name):
         prepared(folder, tmp_path / "out", 1)
 
 
+def test_an_array_with_a_damaged_header_is_one_line(tmp_path):
+    folder = write(tmp_path / "in", {"1.npy": np.zeros((3, SIZE, SIZE), np.uint8)})
+    path = folder / "images" / "1.npy"
+    path.write_bytes(path.read_bytes().replace(b"'shape'", b"'shape("))
+    with pytest.raises(DamagedFile, match=r"1\.npy is damaged .*; get it again") as caught:
+        prepared(folder, tmp_path / "out", 1)
+    assert "\n" not in str(caught.value)
+
+
 def test_missing_and_foreign_files_are_one_line(tmp_path):
     with pytest.raises(DamagedFile, match="has no folder images; get the data set"):
         prepared(tmp_path, tmp_path / "out", 1)

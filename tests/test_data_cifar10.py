@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import struct
 import tarfile
 
 import numpy as np
@@ -38,6 +39,19 @@ def python(protocol=2):
     }
 
 
+def python_2():
+    """Byte for byte as Python 2 and its NumPy pickled them: text is of bytes."""
+    kind = b"cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R(K\x03U\x01|NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\x00tb"
+    array = b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    array += b"(K\x01K" + bytes([EACH]) + b"M\x00\x0c\x86" + kind + b"\x89"
+    found = {}
+    for name, (pixels, labels) in batches().items():
+        content = b"T" + struct.pack("<i", pixels.nbytes) + pixels.tobytes() + b"tb"
+        numbers = b"](" + b"".join(b"K" + bytes([label]) for label in labels) + b"e"
+        found[name] = b"\x80\x02}(U\x04data" + array + content + b"U\x06labels" + numbers + b"u."
+    return found
+
+
 def archive(folder, name, files):
     folder.mkdir(parents=True, exist_ok=True)
     inside = "cifar-10-batches-bin" if "binary" in name else "cifar-10-batches-py"
@@ -67,6 +81,7 @@ def made(tmp_path, write, name, files):
         (archive, "cifar-10-binary.tar.gz", binary()),
         (extracted, "cifar-10-batches-bin", binary()),
         (archive, "cifar-10-python.tar.gz", python()),
+        (archive, "cifar-10-python.tar.gz", python_2()),
         (extracted, "cifar-10-batches-py", python(protocol=4)),
     ],
 )
@@ -85,11 +100,25 @@ class Evil:
         return (print, ("run",))
 
 
+class Huge:
+    def __reduce__(self):
+        return (np.ndarray, ((10**13,),))
+
+
+class Type:
+    def __reduce__(self):
+        return (np.dtype, ("u1,(",))
+
+
 def test_nothing_that_a_pickle_says_is_run(tmp_path, capsys):
     files = python() | {"test_batch": pickle.dumps({b"data": Evil(), b"labels": []})}
     with pytest.raises(DamagedFile, match="test_batch is no batch of CIFAR-10 .it asks for builtins.print"):
         made(tmp_path, archive, "cifar-10-python.tar.gz", files)
     assert "run" not in capsys.readouterr().out
+
+
+def batch_of(labels):
+    return pickle.dumps({b"data": np.zeros((len(labels), 3072), np.uint8), b"labels": labels})
 
 
 @pytest.mark.parametrize(
@@ -99,6 +128,10 @@ def test_nothing_that_a_pickle_says_is_run(tmp_path, capsys):
         ("cifar-10-batches-bin", {"test_batch.bin": b"\x0a" + bytes(3072)}, "test_batch.bin is no batch of CIFAR-10"),
         ("cifar-10-batches-py", {"test_batch": pickle.dumps({b"data": 1})}, "test_batch is no batch of CIFAR-10"),
         ("cifar-10-batches-py", {"data_batch_2": b"\x80"}, "data_batch_2 is no batch of CIFAR-10"),
+        ("cifar-10-batches-py", {"test_batch": pickle.dumps({b"data": Huge()})}, "asks for more memory than there is"),
+        ("cifar-10-batches-py", {"test_batch": pickle.dumps({b"data": Type()})}, "test_batch is no batch of CIFAR-10"),
+        ("cifar-10-batches-py", {"test_batch": batch_of([0, -1, 2])}, "test_batch is no batch of CIFAR-10"),
+        ("cifar-10-batches-py", {"test_batch": batch_of([0, 10, 2])}, "test_batch is no batch of CIFAR-10"),
     ],
 )
 def test_foreign_files_are_one_line(tmp_path, name, change, message):
@@ -114,6 +147,16 @@ def test_missing_files_are_one_line(tmp_path):
     files = {name: content for name, content in binary().items() if "3" not in name}
     with pytest.raises(DamagedFile, match=r"cifar-10-binary.tar.gz has no data_batch_3.bin; get it again"):
         made(tmp_path, archive, "cifar-10-binary.tar.gz", files)
+
+
+def test_a_folder_with_the_name_of_a_batch_is_passed_over(tmp_path):
+    (tmp_path / "originals").mkdir()
+    with tarfile.open(tmp_path / "originals" / "cifar-10-binary.tar.gz", "w:gz") as tar:
+        info = tarfile.TarInfo("data_batch_1.bin")
+        info.type = tarfile.DIRTYPE
+        tar.addfile(info)
+    with pytest.raises(DamagedFile, match=r"binary.tar.gz has no data_batch_1.bin; get it again"):
+        prepare(DATA, tmp_path / "originals", tmp_path / "dataset.json")
 
 
 @pytest.mark.parametrize("place", [3000, 12000, -6, -2])

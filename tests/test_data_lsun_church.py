@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from torchvision.transforms import functional
 
+import morse.data.lsun_church as module
 from morse.data.lsun_church import DATABASES, FOLDERS, prepare, resized
 from morse.data.prepared import read_prepared
 from morse.files import DamagedFile
@@ -104,6 +105,47 @@ def test_a_damaged_database_is_one_line(tmp_path, content):
         (path / "data.mdb").write_bytes(content)
     with pytest.raises(DamagedFile, match="church_outdoor_train_lmdb is no database or damaged .*; get it again"):
         prepare(DATA, tmp_path / "in", tmp_path / "out" / "dataset.json")
+
+
+def cut(tmp_path, left_out, grow=False):
+    """A database of eight images, without its last bytes. With ``grow``, something was put in and
+    taken out again, which leaves empty pages."""
+    lmdb = pytest.importorskip("lmdb")
+    path = tmp_path / "in" / DATABASES["train"]
+    database(path, {bytes([97 + number]): encoded(image(64, 64)) for number in range(8)})
+    if grow:
+        with lmdb.open(str(path), map_size=2**20) as opened:
+            for change in (lambda t: t.put(b"z", bytes(200_000)), lambda t: t.delete(b"z")):
+                with opened.begin(write=True) as transaction:
+                    change(transaction)
+    content = (path / "data.mdb").read_bytes()
+    (path / "data.mdb").write_bytes(content[: len(content) - left_out])
+    prepare(DATA | {"images": {"train": 8}}, tmp_path / "in", tmp_path / "out" / "dataset.json")
+
+
+@pytest.mark.parametrize("left_out", [4096, 10 * 4096, 20 * 4096 + 100])
+def test_a_database_cut_short_is_one_line_and_kills_nothing(tmp_path, left_out):
+    """To read what the file no longer has would end the process without a word (SIGBUS)."""
+    with pytest.raises(DamagedFile, match=r"data\.mdb ends early: .* bytes of .*\); get it again") as caught:
+        cut(tmp_path, left_out)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_database_may_lack_empty_pages_at_its_end(tmp_path):
+    cut(tmp_path, 4096, grow=True)
+    assert len(read_prepared(tmp_path / "out" / "dataset.json", "train", SIZE).images) == 8
+
+
+def test_a_fault_of_the_database_while_it_is_read_is_one_line(tmp_path, monkeypatch):
+    lmdb = pytest.importorskip("lmdb")
+
+    def entries(_):
+        raise lmdb.CorruptedError("page 7")
+        yield
+
+    monkeypatch.setattr(module, "iter", entries, raising=False)
+    with pytest.raises(DamagedFile, match=r"train_lmdb is no database or damaged \(page 7\S*\); get it again"):
+        cut(tmp_path, 0)
 
 
 def test_without_the_package_a_database_is_one_line_with_the_remedy(tmp_path, monkeypatch):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from morse.data.originals import files_of, hash_of_names, hashes, missing, require_stated
+from morse.data.originals import files_of, hash_of_names, hashes, missing, reading, require_stated
 from morse.files import DamagedFile, sha256
 
 
@@ -30,6 +30,38 @@ def test_a_folder_without_images_is_one_line(tmp_path):
     with pytest.raises(DamagedFile, match=r"has no images; get the data set as its task's card says"):
         files_of(tmp_path)
     assert "has no this and no that; get" in str(missing(tmp_path, "this", "that"))
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError("cut\n  short"), "a.zip is damaged (cut short); get it again"),
+        (KeyError("no 'b' in it"), "a.zip is damaged (no 'b' in it); get it again"),
+        (NotImplementedError(), "a.zip is damaged (NotImplementedError); get it again"),
+        (PermissionError(13, "Permission denied"), "a.zip cannot be read (Permission denied); make it readable"),
+        (DamagedFile("another line"), "another line"),
+    ],
+)
+def test_whatever_a_reader_raises_is_one_line(error, line):
+    with pytest.raises(DamagedFile) as caught, reading("a.zip"):
+        raise error
+    assert str(caught.value) == line
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_want_of_memory_and_an_interrupt_are_no_damage(error):
+    with pytest.raises(error), reading("a.zip"):
+        raise error
+
+
+def test_what_is_done_with_what_was_read_is_not_called_damage():
+    def numbers():
+        with reading("a.zip"):
+            yield from range(3)
+
+    with pytest.raises(ValueError, match="mine"):
+        for number in numbers():
+            raise ValueError(f"mine {number}")
 
 
 def test_the_number_of_images_is_the_card_s(tmp_path):

@@ -8,16 +8,17 @@ Others crop 140 x 140 in the centre, which gives other images and other distance
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from morse.data.originals import hash_of_names, hashes, missing, require_stated
+from morse.data.originals import hash_of_names, hashes, missing, reading, require_stated
 from morse.data.pictures import picture
 from morse.data.prepared import write_prepared
 from morse.files import DamagedFile
@@ -50,8 +51,8 @@ def prepare(data: Mapping[str, Any], originals: Path, output: Path) -> None:
         require_stated(data, split, len(names[split]), originals / LIST)
     preparation = f"rows 57 to 184 and columns 25 to 152, then bilinear to {size}"
 
-    def write(found: Mapping[str, str], opened: Callable[[str], IO[bytes]], place: Path) -> None:
-        splits = {split: (len(names[split]), _images(names[split], opened, place, size)) for split in SPLITS}
+    def write(found: Mapping[str, str], read: Callable[[str], bytes], place: Path) -> None:
+        splits = {split: (len(names[split]), _images(names[split], read, place, size)) for split in SPLITS}
         splits = {split: of for split, of in splits.items() if of[0]}
         write_prepared(output, data["kind"], preparation, found, (3, size, size), splits)
 
@@ -60,17 +61,16 @@ def prepare(data: Mapping[str, Any], originals: Path, output: Path) -> None:
     if folder.is_dir():
         _require_all(all_names, {path.name for path in folder.iterdir()}, folder)
         sizes = {f"{FOLDER}: names and sizes": hash_of_names([folder / name for name in all_names], folder)}
-        write(hashes([originals / LIST], originals) | sizes, lambda name: (folder / name).open("rb"), folder)
+        write(hashes([originals / LIST], originals) | sizes, lambda name: (folder / name).read_bytes(), folder)
         return
     if not archive.is_file():
         raise missing(originals, ARCHIVE, FOLDER)
-    try:
-        with zipfile.ZipFile(archive) as file:
-            members = {Path(member).name: member for member in file.namelist()}
-            _require_all(all_names, set(members), archive)
-            write(hashes([originals / LIST, archive], originals), lambda name: file.open(members[name]), archive)
-    except zipfile.BadZipFile as error:
-        raise DamagedFile(f"{archive} is damaged ({error}); get it again") from error
+    with reading(archive):
+        file = zipfile.ZipFile(archive)
+    with file:
+        members = {Path(member).name: member for member in file.namelist()}
+        _require_all(all_names, set(members), archive)
+        write(hashes([originals / LIST, archive], originals), lambda name: file.read(members[name]), archive)
 
 
 def read_list(path: Path) -> dict[str, list[str]]:
@@ -96,12 +96,13 @@ def _require_all(names: Sequence[str], there: set[str], place: Path) -> None:
 
 
 def _images(
-    names: Sequence[str], opened: Callable[[str], IO[bytes]], place: Path, size: int
+    names: Sequence[str], read: Callable[[str], bytes], place: Path, size: int
 ) -> Iterator[tuple[np.ndarray, None]]:
     """The images of a split, cropped and shrunk. They have no classes."""
     for name in names:
-        with opened(name) as file:
-            image = picture(file, f"{place}: {name}")
+        with reading(f"{place}: {name}"):
+            content = read(name)
+        image = picture(io.BytesIO(content), f"{place}: {name}")
         if image.size != ALIGNED:
             raise ValueError(f"{place}: {name} is of {image.size}, not of {ALIGNED}; get the aligned images")
         crop = image.crop((LEFT, TOP, LEFT + SIDE, TOP + SIDE))

@@ -16,10 +16,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from morse.data.originals import PICTURES, files_of, hash_of_names, missing, require_stated
+from morse.data.originals import PICTURES, files_of, hash_of_names, missing, reading, require_stated
 from morse.data.pictures import picture, shrunk
 from morse.data.prepared import write_prepared
-from morse.files import DamagedFile
 
 FOLDER = "images"
 HELD = 1000
@@ -61,10 +60,8 @@ def _images(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, None
 
 def _of_array(path: Path) -> Image.Image:
     """The image of an .npy file: uint8 (3, H, W) or (1, 3, H, W), as the authors' script writes."""
-    try:
+    with reading(path):
         values = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise DamagedFile(f"{path} is damaged ({' '.join(str(error).split())}); get it again") from error
     values = values[0] if values.ndim == 4 and len(values) == 1 else values
     if values.dtype != np.uint8 or values.ndim != 3 or len(values) != 3:
         raise ValueError(f"{path} is {values.dtype} {values.shape}, not uint8 (3, H, W); get another copy")

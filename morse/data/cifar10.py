@@ -11,14 +11,13 @@ import gzip
 import io
 import pickle
 import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from morse.data.originals import hashes, missing, require_stated
+from morse.data.originals import hashes, missing, reading, require_stated
 from morse.data.prepared import write_prepared
 from morse.files import DamagedFile
 
@@ -63,12 +62,9 @@ def prepare(data: Mapping[str, Any], originals: Path, output: Path) -> None:
 def _require_whole(archive: Path) -> None:
     """Reads an archive to its end, where its checksum is; tarfile stops before. Raises
     DamagedFile."""
-    try:
-        with gzip.open(archive) as stream:
-            while stream.read(1 << 20):
-                pass
-    except (OSError, EOFError, zlib.error) as error:
-        raise DamagedFile(f"{archive} is damaged ({' '.join(str(error).split())}); get it again") from error
+    with reading(archive), gzip.open(archive) as stream:
+        while stream.read(1 << 20):
+            pass
 
 
 def _pairs(images: np.ndarray, labels: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
@@ -83,16 +79,15 @@ def _read(place: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _content(place: Path, name: str) -> bytes:
-    try:
+    with reading(f"{place}: {name}", "cannot be read"):
         if place.is_dir():
             return (place / name).read_bytes()
         with tarfile.open(place) as archive:
-            found = next((member for member in archive if PurePosixPath(member.name).name == name), None)
+            files = (member for member in archive if member.isfile())
+            found = next((member for member in files if PurePosixPath(member.name).name == name), None)
             if found is None:
                 raise DamagedFile(f"{place} has no {name}; get it again")
             return archive.extractfile(found).read()
-    except (OSError, tarfile.TarError) as error:
-        raise DamagedFile(f"{place}: {name} cannot be read ({' '.join(str(error).split())}); get it again") from error
 
 
 def _of_records(content: bytes, place: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -122,17 +117,18 @@ class _Arrays(pickle.Unpickler):
 
 
 def _of_pickle(content: bytes, place: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
-    try:
-        batch = _Arrays(io.BytesIO(content), encoding="bytes").load()
+    with reading(f"{place}: {name}", "is no batch of CIFAR-10"):
+        try:
+            batch = _Arrays(io.BytesIO(content), encoding="bytes").load()
+        except MemoryError as error:  # a batch takes 31 MB: it is the file that claims too much
+            raise ValueError("it asks for more memory than there is") from error
         pixels, labels = np.asarray(batch[b"data"]), np.asarray(batch[b"labels"])
-    except (pickle.UnpicklingError, EOFError, LookupError, TypeError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise DamagedFile(f"{place}: {name} is no batch of CIFAR-10 ({reason}); get it again") from error
     return _checked(pixels, labels, place, name)
 
 
 def _checked(pixels: np.ndarray, labels: np.ndarray, place: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     whole = pixels.dtype == np.uint8 and pixels.ndim == 2 and pixels.shape[1] == PIXELS
-    if not whole or labels.shape != pixels.shape[:1] or labels.dtype.kind not in "iu" or labels.max(initial=0) > 9:
+    classes = whole and labels.shape == pixels.shape[:1] and labels.dtype.kind in "iu"
+    if not classes or labels.min(initial=0) < 0 or labels.max(initial=0) > 9:
         raise DamagedFile(f"{place}: {name} is no batch of CIFAR-10; get it again")
     return pixels.reshape(-1, *SHAPE), labels

@@ -7,6 +7,8 @@ pixels (Pillow's BILINEAR), then its CenterCrop. The release's images have a sho
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,19 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from morse.data.originals import files_of, hash_of_names, hashes, missing, require_stated
+from morse.data.originals import files_of, hash_of_names, hashes, missing, reading, require_stated
 from morse.data.pictures import picture
 from morse.data.prepared import PreparedSplit, write_prepared
 from morse.files import DamagedFile
 
 DATABASES = {"train": "church_outdoor_train_lmdb", "test": "church_outdoor_val_lmdb"}
 FOLDERS = {"train": "train", "test": "val"}
+DAMAGED = "is no database or damaged"
+READ_ALL = """
+import sys, lmdb
+with lmdb.open(sys.argv[1], readonly=True, lock=False) as database, database.begin() as transaction:
+    print(sum(len(value) for _, value in transaction.cursor()))
+"""
 
 
 def prepare(data: Mapping[str, Any], originals: Path, output: Path) -> None:
@@ -62,23 +70,39 @@ def _opened(path: Path) -> Any:
         import lmdb
     except ImportError as error:
         raise ValueError(f"{path} needs the package lmdb; run: pip install 'morse[lsun]'") from error
-    try:
+    with reading(path, DAMAGED):
         return lmdb.open(str(path), readonly=True, lock=False, readahead=False, meminit=False, create=False)
-    except lmdb.Error as error:
-        raise DamagedFile(f"{path} is no database or damaged ({error}); get it again") from error
 
 
 def _entries(path: Path) -> int:
+    """The number of images, once the database is whole. Raises DamagedFile for one cut short.
+
+    Of a file that ends early, the system kills the process that reads what is not there. LMDB may
+    leave out pages at the end that hold nothing. So where some are missing, another process reads
+    all values first.
+    """
     with _opened(path) as database:
-        return database.stat()["entries"]
+        stat = database.stat()
+        whole = (database.info()["last_pgno"] + 1) * stat["psize"]
+    if (found := (path / "data.mdb").stat().st_size) < whole:
+        command = [sys.executable, "-c", READ_ALL, str(path)]
+        if subprocess.run(command, capture_output=True).returncode:
+            raise DamagedFile(f"{path} {DAMAGED} (data.mdb ends early: {found:,} bytes of {whole:,}); get it again")
+    return stat["entries"]
 
 
 def _of_database(path: Path, size: int) -> Iterator[tuple[np.ndarray, None]]:
     """The images in the order of the keys. Each value is an image file (WebP in the release)."""
     with _opened(path) as database, database.begin(buffers=False) as transaction:
-        for key, content in transaction.cursor():
-            name = f"{path}: {key.decode(errors='replace')}"
-            yield resized(picture(io.BytesIO(content), name), size), None
+        entries = iter(transaction.cursor())
+        while entry := _next(entries, path):
+            name = f"{path}: {entry[0].decode(errors='replace')}"
+            yield resized(picture(io.BytesIO(entry[1]), name), size), None
+
+
+def _next(entries: Iterator[tuple[bytes, bytes]], path: Path) -> tuple[bytes, bytes] | None:
+    with reading(path, DAMAGED):
+        return next(entries, None)
 
 
 def _of_files(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, None]]:

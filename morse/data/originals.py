@@ -42,7 +42,8 @@ def reading(name: Path | str, fault: str = "is damaged", remedy: str = "get it a
     except PermissionError as error:
         raise DamagedFile(f"{name} cannot be read ({error.strerror}); make it readable") from error
     except Exception as error:
-        reason = " ".join(str(error).strip("'\"").split())[:160] or type(error).__name__
+        words = error.args[0] if isinstance(error, KeyError) and error.args else error  # without its quotes
+        reason = " ".join(str(words).split())[:160] or type(error).__name__
         raise DamagedFile(f"{name} {fault} ({reason}); {remedy}") from error
 
 
