@@ -101,12 +101,17 @@ def _sources(
         for kind, digits in DIGITS.items():
             if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", entry.get(kind, "0" * digits)):
                 raise ValueError(f"{name}: source: {entry['file']}: {kind} has not {digits} hexadecimal digits")
-        known = next((f"{kind}:{entry[kind].lower()}" for kind in DIGITS if kind in entry), digest)
+        known = digest_of(entry) or digest
         keys = {key: entry[key] for key in ("url", "hub", "by_hand", "revision", "size") if key in entry}
         stated = holder.get("licence", licence)
         words = {"licence": stated} if stated else {}
         found.append(Source(name, place / entry["file"], inside=entry.get("path", ""), digest=known, **keys, **words))
     return found
+
+
+def digest_of(entry: Mapping[str, Any]) -> str:
+    """The hash of an entry of ``source``, as :class:`Source` has it; empty if it states none."""
+    return next((f"{kind}:{entry[kind].lower()}" for kind in DIGITS if kind in entry), "")
 
 
 def check(source: Source, path: Path) -> None:

@@ -3,6 +3,8 @@
 # there (morse/preflight.py).
 from dataclasses import asdict
 
+from morse.data.preparing import preparation_view
+
 SOURCES = {str(source.path): source for source in needed_sources(CARDS, RUNS)}
 CONVERTED = [
     model
@@ -73,8 +75,6 @@ rule prepare_data:
     conda:
         "../../environment.yml"
     params:
-        data=lambda w: cards.without(
-            CARDS["task"][w.task]["data"], ("source", "licence", "sha256")
-        ),
+        data=lambda w: preparation_view(CARDS["task"][w.task]["data"]),
     script:
         "../scripts/prepare_data.py"
