@@ -1,5 +1,7 @@
 """The reference of a task: statistics that ship or are made again, and features."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -197,3 +199,41 @@ def test_shipped_statistics_come_before_published_ones_and_those_before_computed
     unlike = shipped(tmp_path, statistics_of("another", identity, features))
     save_reference(data, "test", card, unlike, *files, published=entry)
     assert Statistics.load(files[0]).data.startswith("published/theirs/")
+
+
+LIMITED = """
+import re, resource, sys
+from pathlib import Path
+import numpy as np
+import torch
+import morse.quality.reference as module
+from morse.data.batches import draw_batch
+from morse.data.prepared import read_prepared, write_prepared
+from morse.quality.extractors.base import Extractor
+
+folder, image, count = Path(sys.argv[1]), np.ones((3, 256, 256), np.uint8), 1600
+path = folder / "dataset.json"
+write_prepared(path, "folder", "", {}, image.shape, {"train": (count, ((image, 1) for _ in range(count)))})
+extractor = Extractor("first", 8, "first", lambda images: images.flatten(1)[:, :8].float(), batch_size=20)
+module.load_extractor = lambda card, device: extractor
+images = read_prepared(path, "train", 256).images
+extractor(images[:20]), draw_batch(images, 20, torch.Generator().manual_seed(0), True)  # buffers that stay
+status = Path("/proc/self/status").read_text(encoding="utf-8")
+limit = (int(re.search(r"VmData:\\s+(\\d+) kB", status)[1]) + 100_000) * 1024
+resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+draw_batch(images, 20, torch.Generator().manual_seed(1), True)
+data = {"file": str(path), "size": 256}
+module.save_reference(data, "train", {}, None, folder / "statistics.npz", folder / "features.npz")
+try:
+    np.array(images)
+except MemoryError:
+    print("a copy does not fit in")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems limit memory otherwise")
+def test_a_set_larger_than_memory_is_trained_on_and_is_a_reference(tmp_path):
+    """300 MB of images, within 100 MB beyond what the modules take."""
+    made = subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path)], capture_output=True, encoding="utf-8")
+    assert (made.returncode, made.stdout) == (0, "a copy does not fit in\n"), made.stderr
+    assert Statistics.load(tmp_path / "statistics.npz").count == 1600
