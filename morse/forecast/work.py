@@ -91,6 +91,7 @@ def _of_model(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run], imag
         runs=len(runs),
         calls=dict(calls),
         sampling=sum(count * _call(letter, sizes, card) for letter, count in calls.items())
+        + len(runs) * images * sizes.decode
         + _searching(config, card, sizes, runs),
         training=training_flops(card, sizes) if trains else 0.0,
         features=images * sum(extractor.get("gflops", 0.0) * 1e9 for extractor in extractors),
