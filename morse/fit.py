@@ -13,6 +13,7 @@ from morse.data.loading import shapes_of
 from morse.dot.chain_settings import ChainSettings
 from morse.experiments.axes import Run
 from morse.experiments.cards import OWN, Card, Cards, resource
+from morse.experiments.shapes import image_shape
 from morse.methods import METHODS
 from morse.registry import UnknownName, require_known, unknown
 from morse.samplers import make_sampler
@@ -84,8 +85,7 @@ def check_training(where: str, training: Card, model: Card, cards: Cards) -> Non
             raise ValueError(f"{where}: own: {error}") from error
         return
     require_known(f"task in {where}: data", [training["data"]], cards["task"])
-    unet = model["unet"]
-    check_images(cards["task"][training["data"]]["data"], training["split"], unet["channels"], unet["sample_size"])
+    check_images(cards["task"][training["data"]]["data"], training["split"], *image_shape(model)[:2])
 
 
 def check_images(data: Card, split: str, channels: int, size: int) -> None:
@@ -200,8 +200,8 @@ def check_data(cards: Cards, runs: Iterable[Run]) -> None:
             # What Dot explains is measured on images that it was not trained on.
             check_training("dot: training", {**model["dot"]["training"], "split": "test"}, model, cards)
     for name, task in sorted({(run["model"], run["task"]) for run in runs}):
-        card, unet = cards["task"][task], cards["model"][name]["unet"]
-        shape = (unet["channels"], unet["sample_size"], unet["sample_size"])
+        card = cards["task"][task]
+        shape = image_shape(cards["model"][name])
         with _of("task", task):
             check_images(card["data"], card["reference"]["split"], *shape[:2])
             check_task(card, cards, shape)

@@ -24,6 +24,7 @@ from morse.dot.loading import new_dot, own_parameters
 from morse.dot.training import train_dot_on
 from morse.experiments.cards import OWN, Card, complete_model, merged, only, read_card, schema
 from morse.experiments.schema import validate
+from morse.experiments.shapes import image_shape
 from morse.files import require, sha256, write_json, write_text
 from morse.fit import check_dash, check_dot
 from morse.provenance import provenance
@@ -111,7 +112,7 @@ def _dash_of(card: Card, folder: Path | None, output: Path) -> Path:
 
 def _data_of(card: Card, data: str | None, dash: Path, output: Path, device: str) -> dict[str, Any]:
     """What a task's card would say of the data: ``file`` and ``size``."""
-    size = card["unet"]["sample_size"]
+    channels, size, _ = image_shape(card)
     if (name := card["dot"]["training"]["data"]) == OWN:
         file = output / f"own-images-{key_of(card, sha256(dash))}" / "dataset.json"
         if not agreed(file.exists(), "own images:"):
@@ -120,7 +121,7 @@ def _data_of(card: Card, data: str | None, dash: Path, output: Path, device: str
     if data is None:
         return dict(read_card("task", name)["data"])
     with together():
-        file = prepared(Path(data), card["unet"]["channels"], size, output, write=rank() == 0)
+        file = prepared(Path(data), channels, size, output, write=rank() == 0)
     agreed(str(file), "data")
     return {"file": file.resolve(), "size": size}
 

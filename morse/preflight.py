@@ -14,6 +14,7 @@ from typing import Any
 
 from morse.experiments.axes import Run
 from morse.experiments.cards import OWN, Cards, method_view, resource, searches
+from morse.experiments.shapes import image_shape
 from morse.files import DamagedFile
 from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, shapes_in, time_of
 from morse.methods import METHODS
@@ -74,7 +75,7 @@ def _problem(run: Run, cards: Cards) -> str | None:
     model, task = cards["model"][run["model"]], cards["task"][run["task"]]
     if run["task"] not in model["tasks"]:
         return f"model {run['model']!r} is not for task {run['task']!r}; its tasks: {', '.join(model['tasks'])}"
-    if (made := model["unet"]["sample_size"]) != (size := task["data"]["size"]):
+    if (made := image_shape(model)[1]) != (size := task["data"]["size"]):
         return f"model {run['model']!r} makes images of {made}, task {run['task']!r} has {size}"
     try:
         needs, has = cards["sampler"][run["sampler"]].get("time"), time_of(model)

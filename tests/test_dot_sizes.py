@@ -2,6 +2,7 @@
 
 import pytest
 from networks import tiny_card, tiny_dash, tiny_dot
+from test_dash_autoencoder import latent_card
 
 from morse.dot.loading import own_parameters
 from morse.dot.sizes import sampling_bytes, sizes_of, training_bytes
@@ -59,3 +60,11 @@ def test_training_keeps_activations_and_moments():
     assert training_bytes(card, 8) > training_bytes(card, 4) > sampling_bytes(card, 4, merged=False)
     own = 4 * sizes_of(card).dot_own
     assert training_bytes(card, 1) > 4 * own
+
+
+def test_a_latent_model_s_decoder_is_counted():
+    card = latent_card()
+    found = sizes_of(card)
+    assert found.decode > 0 and sizes_of(tiny_card()).decode == 0
+    without = {key: value for key, value in card.items() if key != "autoencoder"}
+    assert sampling_bytes(card, 4) > sampling_bytes(without, 4)

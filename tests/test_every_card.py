@@ -9,6 +9,7 @@ from morse.dash.loading import load_dash
 from morse.dot.loading import load_dot
 from morse.experiments.cards import KINDS, ROOT, complete_model, names, read_card, resource, schema
 from morse.experiments.schema import validate
+from morse.experiments.shapes import image_shape
 from morse.experiments.yaml import read_yaml
 from morse.fit import time_of
 from morse.methods.morse import Morse
@@ -87,7 +88,7 @@ def test_a_model_is_for_tasks_and_data_that_exist_and_fit(name):
     card = read_card("model", name)
     data = [part["training"]["data"] for part in (card, card["dot"]) if "training" in part]
     assert {*card["tasks"], *data} <= set(names("task"))
-    assert {read_card("task", task)["data"]["size"] for task in card["tasks"]} == {card["unet"]["sample_size"]}
+    assert {read_card("task", task)["data"]["size"] for task in card["tasks"]} == {image_shape(card)[1]}
 
 
 @pytest.mark.parametrize("name", names("task"))

@@ -38,7 +38,7 @@ def test_dot_trains_and_morse_samples_at_true_size(family, variant):
     shake(dash.network.conv_out)
     dot = adapted_dot(card, dash)
     before = {name: value.clone() for name, value in own_state(dot).items()}
-    images = np.random.default_rng(0).integers(0, 256, (2, *dash.shape), np.uint8)
+    images = np.random.default_rng(0).integers(0, 256, (2, *dash.image_shape), np.uint8)
     labels = np.array([0, dash.classes - 1]) if dash.classes else None
     source = ChainSource(dash, images, ChainSettings(chains=1, points=2, normalise=False), "cpu", labels)
     trained = train(dot, dot_loss(dot, source, 0), TrainSettings(steps=1, warmup=0, precision="float32"))
@@ -48,6 +48,7 @@ def test_dot_trains_and_morse_samples_at_true_size(family, variant):
     plan = with_ratio("D..D..", card["dot"]["ratio"])
     sampler = make_sampler({"kind": "ddim", "options": {"grid": GRID.get(family, "uniform")}}, dash.schedule, plan.nfe)
     predictor = Morse(dash, merge_lora(dot), plan)
-    shard = sample_shard(predictor, sampler, dash.shape, 0, 0, 1, 1, warm_up=(), classes=dash.classes)
-    assert shard.images.shape == (1, *dash.shape) and shard.letters == "D..D.."
+    how = {"warm_up": (), "classes": dash.classes, "decode": dash.decode}
+    shard = sample_shard(predictor, sampler, dash.shape, 0, 0, 1, 1, **how)
+    assert shard.images.shape == (1, *dash.image_shape) and shard.letters == "D..D.."
     assert 0 < shard.images.std() < 128

@@ -10,6 +10,7 @@ FAMILIES = Registry(
         "ddpmpp-vp": "morse.dash.ddpmpp:build",
         "iddpm": "morse.dash.iddpm:build",
         "adm": "morse.dash.adm:build",
+        "ldm": "morse.dash.ldm:build",
         "diffusers": "morse.dash.diffusers:build",
     },
 )

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from morse.dash.autoencoder import Autoencoder
 from morse.schedules.noise import NoiseSchedule
+
+AUTOENCODER = "autoencoder."
+"""Before the names of an autoencoder's tensors in a file of Dash's weights."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +24,10 @@ class Dash:
             variance it is (B, 2 C, H, W), with the variance after the noise. A network with classes
             takes them as a third argument (B,).
         schedule: the noise schedule it was trained with.
-        shape: (C, H, W) of a sample.
+        shape: (C, H, W) of a sample, of a latent model in latents.
         classes: how many classes it is conditioned on; 0 for none.
         weights: SHA-256 of its file of weights; empty for random weights.
+        autoencoder: of a latent model.
     """
 
     network: nn.Module
@@ -31,6 +36,29 @@ class Dash:
     shape: tuple[int, int, int]
     weights: str = ""
     classes: int = 0
+    autoencoder: Autoencoder | None = None
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of an image."""
+        if self.autoencoder is None:
+            return self.shape
+        return 3, *(side * self.autoencoder.factor for side in self.shape[1:])
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Samples of images (B, C, H, W) in [-1, 1]: latents, or for a model of pixels the images
+        themselves."""
+        return images if self.autoencoder is None else self.autoencoder.encode(images)
+
+    def decode(self, samples: Tensor) -> Tensor:
+        """Images of samples; the reverse of :meth:`encode`."""
+        return samples if self.autoencoder is None else self.autoencoder.decode(samples)
+
+    def state(self) -> dict[str, Tensor]:
+        """The tensors of its file of weights: the network's, and an autoencoder's behind
+        :data:`AUTOENCODER`."""
+        beside = {} if self.autoencoder is None else self.autoencoder.network.state_dict()
+        return self.network.state_dict() | {f"{AUTOENCODER}{name}": value for name, value in beside.items()}
 
     def __call__(self, x: Tensor, t: Tensor, *cond: Tensor) -> Tensor:
         return self.estimate(x, t, *cond)

@@ -9,7 +9,8 @@ import torch
 
 from morse.checkpoints import read_state
 from morse.dash import FAMILIES
-from morse.dash.base import Dash
+from morse.dash.autoencoder import build_autoencoder
+from morse.dash.base import AUTOENCODER, Dash
 from morse.experiments.cards import Card, read_card, resource
 from morse.files import DamagedFile, require, sha256
 from morse.runtime.device import place
@@ -27,7 +28,8 @@ def card_of(model: Card | str) -> Card:
 
 def build_dash(card: Card) -> Dash:
     """The card's Dash with random weights."""
-    return FAMILIES[card["family"]](card["unet"], make_schedule(card["schedule"]))
+    dash = FAMILIES[card["family"]](card["unet"], make_schedule(card["schedule"]))
+    return replace(dash, autoencoder=build_autoencoder(card["autoencoder"])) if "autoencoder" in card else dash
 
 
 def dash_file(card: Card) -> Path:
@@ -64,6 +66,11 @@ def load_dash(
         weights, expected_sha256 = dash_file(card), card["dash"].get("sha256")
     dash = build_dash(card)
     path = require(weights, expected_sha256, "Dash weights")
-    dash.network.load_state_dict(read_state(path, dash.network.state_dict()))
+    state = read_state(path, dash.state())
+    beside = {name: state.pop(name) for name in list(state) if name.startswith(AUTOENCODER)}
+    dash.network.load_state_dict(state)
     place(dash.network, device).requires_grad_(False)
+    if dash.autoencoder is not None:
+        own = {name.removeprefix(AUTOENCODER): value for name, value in beside.items()}
+        place(dash.autoencoder.network, device).load_state_dict(own)
     return replace(dash, weights=(expected_sha256 or sha256(path)).lower())

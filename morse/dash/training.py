@@ -40,6 +40,7 @@ def dash_loss(
     flip: bool,
     device: torch.device | str = "cpu",
     labels: np.ndarray | None = None,
+    encode: Callable[[Tensor], Tensor] | None = None,
 ) -> LossFunction:
     """DDPM's simple loss, E |eps - theta(x_t, t)|^2 with t uniform (Ho et al. 2020, arXiv
     2006.11239, equation 14).
@@ -50,12 +51,14 @@ def dash_loss(
 
     Args:
         labels: (n,) classes of the images, for a network that takes classes.
+        encode: of a latent model, images -> samples.
     """
 
     levels = NoiseLevels(schedule)
 
     def loss(step: int, rng: torch.Generator) -> Tensor:
         x_0, index = draw_batch(images, batch_size, rng, flip)
+        x_0 = encode(x_0.to(device)).cpu() if encode else x_0
         t = draw_times(schedule, batch_size, rng)
         eps = torch.randn(x_0.shape, generator=rng)
         cond = {} if labels is None else {"class_labels": picked(labels, index, device)}
@@ -84,6 +87,7 @@ def train_dash(
     def make() -> tuple[nn.Module, LossFunction]:
         dash = build_dash(card)
         network, classes = dash.network.to(device), labels_for(labels, dash.classes)
-        return network, dash_loss(network, dash.schedule, images, recipe["batch_size"], recipe["flip"], device, classes)
+        how = recipe["batch_size"], recipe["flip"], device, classes, dash.encode if dash.autoencoder else None
+        return network, dash_loss(network, dash.schedule, images, *how)
 
     return train_to_file(make, recipe, output, "Dash")

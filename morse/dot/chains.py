@@ -156,10 +156,11 @@ class ChainSource:
 
     def _draw(self, rng: torch.Generator) -> Chains:
         own = slice(self.rank, None, self.world)
-        x_0, index = draw_batch(self.images, self.settings.chains, rng, self.settings.flip, own)
+        images, index = draw_batch(self.images, self.settings.chains, rng, self.settings.flip, own)
+        x_0 = self.dash.encode(images.to(self.device))
         times = draw_chain_times(self.settings, self.dash.schedule, rng)
         noise = torch.randn((self.settings.chains, *x_0.shape[1:]), generator=rng)[own].to(self.device)
-        x_0, times = x_0.to(self.device), times[:, own].to(self.device)
+        times = times[:, own].to(self.device)
         cond = picked(self.labels, index, self.device)
         points: list[tuple[Tensor, Tensor]] = []
         for part in torch.arange(len(index), device=self.device).tensor_split(min(self.parts, len(index))):

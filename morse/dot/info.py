@@ -6,6 +6,7 @@ from typing import Any
 
 from morse.dot.sizes import sampling_bytes, sizes_of
 from morse.experiments.cards import Card
+from morse.experiments.shapes import image_shape
 
 IMAGES = 20
 MEMORY = {
@@ -23,12 +24,12 @@ def model_info(name: str, card: Card) -> dict[str, Any]:
     Args:
         card: from :func:`morse.experiments.cards.read_card`.
     """
-    sizes, unet = sizes_of(card), card["unet"]
+    sizes = sizes_of(card)
     trained = card["dot"].get("trained", {})
     return {
         "model": f"{name} ({card['family']}, {card['scale']} scale)",
         "tasks": ", ".join(card["tasks"]),
-        "images": " x ".join(str(unet[key]) for key in ("channels", "sample_size", "sample_size")),
+        "images": " x ".join(map(str, image_shape(card))),
         "schedule": ", ".join(f"{key} {value}" for key, value in card["schedule"].items()),
         "Dash": f"{sizes.dash_parameters:,} parameters, {sizes.dash.total / 1e9:.3g} GFLOPs an image",
         "Dot": f"{sizes.dot_own:,} parameters of its own, {sizes.dot.total / 1e9:.3g} GFLOPs an image",

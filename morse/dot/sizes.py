@@ -37,6 +37,7 @@ class Sizes:
         dash, dot: FLOPs of a call, Dot's with its LoRA merged.
         unmerged: FLOPs of a call of Dot with LoRA beside the shared layers, which saves their copy.
         step: FLOPs of a forward and backward pass of Dot in training.
+        decode: FLOPs of making an image of a latent model's sample; 0 for models of pixels.
     """
 
     dash_parameters: int
@@ -46,6 +47,7 @@ class Sizes:
     dot: Count
     unmerged: Count
     step: Count
+    decode: int
 
     @property
     def ratio(self) -> float:
@@ -71,9 +73,10 @@ def sizes_of(card: Card) -> Sizes:
         of_dash, of_dot = inputs(dash.shape, 1, META, dash.classes)
     with torch.no_grad():
         calls = count(lambda: dash(*of_dash)), count(lambda: dot(*of_dot)), count(lambda: adapted(*of_dot))
+        decode = count(lambda: dash.decode(of_dash[0])).total
     step = count(_step(adapted, of_dot))
     own = count_parameters(adapted, trained_alone=True)
-    return Sizes(count_parameters(dash.network), count_parameters(dot), own, *calls, step)
+    return Sizes(count_parameters(dash.network), count_parameters(dot), own, *calls, step, decode)
 
 
 def _step(dot: Dot, arguments: tuple[Tensor, ...]) -> Callable[[], None]:
@@ -96,8 +99,9 @@ def sampling_bytes(card: Card, batch_size: int, with_dot: bool = True, merged: b
             dash(*of_dash)
             if dot is not None:
                 dot(*of_dot)
+            dash.decode(of_dash[0])
 
-        return peak_bytes(round_of_calls, [*_held(dash.network, dot), *of_dash, *of_dot])
+        return peak_bytes(round_of_calls, [*dash.state().values(), *_held(dot), *of_dash, *of_dot])
 
 
 def _dot_of(card: Card, dash: Dash, merged: bool) -> Dot:

@@ -11,6 +11,7 @@ on top. FLOPs of tables and of metrics are left out.
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from morse.dot.sizes import Sizes, sampling_bytes, sizes_of, training_bytes
 from morse.dot.training import CALIBRATION_DRAWS
 from morse.experiments.axes import Run
 from morse.experiments.cards import Card, Cards, method_view, searches
+from morse.experiments.shapes import image_shape
 from morse.methods import METHODS
 from morse.methods.plans import DASH, DOT
 
@@ -82,13 +84,14 @@ def _of_model(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run], imag
     extractors = [
         cards["extractor"][extractor] for run in runs for extractor in cards["task"][run["task"]]["extractors"]
     ]
-    of_image = card["unet"]["channels"] * card["unet"]["sample_size"] ** 2
+    of_image = math.prod(image_shape(card))
     weights = FLOAT32 * (2 * sizes.dash_parameters + (sizes.dot_parameters if with_dot else 0))
     return Work(
         model=name,
         runs=len(runs),
         calls=dict(calls),
         sampling=sum(count * _call(letter, sizes, card) for letter, count in calls.items())
+        + len(runs) * images * sizes.decode
         + _searching(config, card, sizes, runs),
         training=training_flops(card, sizes) if trains else 0.0,
         features=images * sum(extractor.get("gflops", 0.0) * 1e9 for extractor in extractors),

@@ -36,7 +36,7 @@ def count(call: Callable[[], Any]) -> Count:
     """FLOPs of a call, as PyTorch counts them. A backward pass in it is counted too."""
     with FlopCounterMode(display=False, custom_mapping=ON_CPU) as counter:
         call()
-    by_operation = counter.get_flop_counts()["Global"]
+    by_operation = counter.get_flop_counts().get("Global", {})
     attention = sum(
         n for operation, n in by_operation.items() if "bmm" in str(operation) or "dot_prod" in str(operation)
     )

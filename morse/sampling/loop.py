@@ -8,7 +8,7 @@ of networks. A baseline starts from the same noise as Morse.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -141,21 +141,24 @@ def sample_shard(
     progress: str = "sample",
     warm_up: Sequence[int] = (2,),
     classes: int = 0,
+    decode: Callable[[Tensor], Tensor] | None = None,
 ) -> Shard:
     """Images ``first`` to ``first + count - 1`` of the run with ``seed``.
 
     Args:
-        shape: (C, H, W) of an image.
+        shape: (C, H, W) of a sample.
         progress: caption of the progress bar.
         warm_up: sizes of batches that run before the clock starts. Two images load all code.
             Compiled networks need each size of the run (:func:`batch_sizes`).
         classes: how many the network takes. An image's class follows from seed and index.
+        decode: of a latent model, samples -> images. Its time counts.
     """
 
     def run(indices: Sequence[int]) -> Tensor:
         generators = [generator(seed, i) for i in indices]
         x = draw(generators, shape, device)
-        return trajectory(predictor, sampler, x, generators, classes_of(seed, indices, classes, device))
+        made = trajectory(predictor, sampler, x, generators, classes_of(seed, indices, classes, device))
+        return made if decode is None else decode(made)
 
     images, seconds = [], 0.0
     for size in warm_up:  # first calls also choose kernels and claim memory

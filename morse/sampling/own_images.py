@@ -103,4 +103,4 @@ def _write(dash: Dash, own: Mapping[str, Any], parts: list[Path], output: Path) 
     held = max(1, count // 10)
     splits = {"train": ("all", 0, count - held), "test": ("all", count - held, held)}
     made = f"{own['sampler']}, {own['calls']} calls, seed {OWN_SEED}"
-    write_prepared(output, "own", made, {"dash": dash.weights}, dash.shape, {"all": (count, images())}, splits)
+    write_prepared(output, "own", made, {"dash": dash.weights}, dash.image_shape, {"all": (count, images())}, splits)

@@ -76,9 +76,8 @@ def run_part(
     repeats = max(EXECUTIONS[executions[name]] for name in networks)
     warm_up = repeats * batch_sizes(count, batch_size) or [2]
     steps = make_sampler(sampler, dash.schedule, plan.nfe)
-    shard = sample_shard(
-        predictor, steps, dash.shape, seed, first, count, batch_size, device, caption, warm_up, dash.classes
-    )
+    what = seed, first, count, batch_size, device, caption, warm_up, dash.classes, dash.decode
+    shard = sample_shard(predictor, steps, dash.shape, *what)
     return replace(
         shard, provenance=provenance(device_name(device)) | {"execution": dict(executions)}, costs=plan.costs
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from morse.checkpoints import require_state, write_state
+from morse.dash.base import AUTOENCODER
 from morse.dash.converters.sources import read_source
 from morse.dash.loading import build_dash
 from morse.experiments.cards import Card
@@ -23,14 +24,28 @@ CONVERTERS = Registry(
         "score-sde": "morse.dash.converters.score_sde:convert",
         "openai": "morse.dash.converters.openai:convert",
         "openai-legacy": "morse.dash.converters.openai:convert_legacy",
+        "ldm": "morse.dash.converters.ldm:convert",
         "diffusers": "morse.dash.converters.diffusers:convert",
     },
 )
 """Layout -> function (content of the source, card's ``unet`` settings) that returns the network's
 state."""
 
-LAYOUT_OF = {"ddpm": "ddim", "ddpmpp-vp": "score-sde", "iddpm": "openai-legacy", "adm": "openai"}
+AUTOENCODERS = Registry(
+    "layout of an autoencoder",
+    {
+        "ldm": "morse.dash.converters.ldm:convert_autoencoder",
+        "diffusers": "morse.dash.converters.diffusers:convert_autoencoder",
+    },
+)
+"""Layout -> function (content, source, card's ``autoencoder`` settings) that returns the
+autoencoder's state."""
+
+LAYOUT_OF = {"ddpm": "ddim", "ddpmpp-vp": "score-sde", "iddpm": "openai-legacy", "adm": "openai", "ldm": "ldm"}
 """Family -> the layout that its authors publish."""
+
+WITH_EXTRAS = ("ldm",)
+"""Layouts whose files hold objects of PyTorch Lightning beside the tensors."""
 
 
 def convert(card: Card, source: Path, layout: str | None = None) -> dict[str, torch.Tensor]:
@@ -49,15 +64,18 @@ def convert(card: Card, source: Path, layout: str | None = None) -> dict[str, to
     own = card["dash"].get("layout", LAYOUT_OF.get(card["family"], "diffusers"))
     layout = layout or ("diffusers" if source.is_dir() else own)
     make = CONVERTERS[layout]
-    content = read_source(source)
+    content = read_source(source, inert=layout in WITH_EXTRAS)
     try:
         state = make(content, card["unet"])
+        if "autoencoder" in card:
+            beside = AUTOENCODERS[layout](content, source, card["autoencoder"])
+            state |= {f"{AUTOENCODER}{name}": value for name, value in beside.items()}
     except KeyError as error:
         raise DamagedFile(f"{source} is not of the layout {layout}: it has no {error.args[0]}; check card") from error
     except ValueError as error:
         raise DamagedFile(f"{source} is not of the layout {layout}: {error}") from error
     with torch.device("meta"):  # names and shapes alone
-        like = build_dash(card).network.state_dict()
+        like = build_dash(card).state()
     return require_state({name: value.float() for name, value in state.items()}, like, source)
 
 

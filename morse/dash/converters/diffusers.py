@@ -6,13 +6,23 @@ Before 2023 attentions had other names, and DDPM's published folders still have 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
-from morse.dash.converters.sources import tensors
+from morse.dash.converters.sources import read_source, tensors
 
 OLD = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
+
+
+FOLDER = "vqvae"
+"""Of a pipeline's folder: its autoencoder."""
+
+
+def convert_autoencoder(content: Any, source: Path, settings: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The state of the autoencoder in a pipeline's folder. Raises DamagedFile if there is none."""
+    return convert(read_source(source / FOLDER), settings)
 
 
 def convert(content: Any, unet: Mapping[str, Any]) -> dict[str, Tensor]:

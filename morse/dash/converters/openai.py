@@ -7,7 +7,7 @@ other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -44,16 +44,23 @@ CLASSES = "label_emb.weight"
 def convert(content: Any, unet: Mapping[str, Any]) -> dict[str, Tensor]:
     """The state of ADM's network: the new order. Raises ValueError, KeyError for a file of another
     layout."""
-    return _convert(content, unet, heads=1)
+    return convert_heads(content, unet, lambda channels: 1)
 
 
 def convert_legacy(content: Any, unet: Mapping[str, Any]) -> dict[str, Tensor]:
     """The state of Improved DDPM's network: the legacy order. Raises as :func:`convert`."""
-    return _convert(content, unet, heads=HEADS)
+    return convert_heads(content, unet, lambda channels: HEADS)
 
 
-def _convert(content: Any, unet: Mapping[str, Any], heads: int) -> dict[str, Tensor]:
-    """With one head the two orders are the same, so the new one is that of one head."""
+def convert_heads(content: Any, unet: Mapping[str, Any], heads_of: Callable[[int], int]) -> dict[str, Tensor]:
+    """The state of a network whose queries, keys and values are in the legacy order. Raises as
+    :func:`convert`.
+
+    With one head the two orders are the same, so the new one is that of one head.
+
+    Args:
+        heads_of: channels of an attention -> how many heads it has.
+    """
     places, state = dict(_places(unet)), {}
     for name, value in tensors(content, "it").items():
         if name == CLASSES:
@@ -64,7 +71,7 @@ def _convert(content: Any, unet: Mapping[str, Any], heads: int) -> dict[str, Ten
             raise ValueError(f"it has a tensor {name}")
         layer, _, kind = name.removeprefix(f"{old}.").rpartition(".")
         if layer == "qkv":
-            for part, rows in zip(("to_q", "to_k", "to_v"), _split(value, heads), strict=True):
+            for part, rows in zip(("to_q", "to_k", "to_v"), _split(value, heads_of(len(value) // 3)), strict=True):
                 state[f"{places[old]}.{part}.{kind}"] = rows
             continue
         flat = value[:, :, 0] if layer == "proj_out" and value.ndim == 3 else value

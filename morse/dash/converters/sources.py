@@ -24,11 +24,28 @@ WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 """Names of diffusers' files of weights, the better one first."""
 
 
-def read_source(source: Path) -> Any:
+class Inert:
+    """Stands in a file's content for an object of a class that is not loaded. It does nothing."""
+
+    def __init__(self, *_: Any, **__: Any):
+        pass
+
+    def __setstate__(self, _: Any) -> None:
+        pass
+
+
+def _without_classes(path: Path) -> list[tuple[type, str]]:
+    """Each class and function that a file asks for, with :class:`Inert` in its place."""
+    return [(Inert, name) for name in torch.serialization.get_unsafe_globals_in_checkpoint(path)]
+
+
+def read_source(source: Path, inert: bool = False) -> Any:
     """The content of a file of weights: what ``torch.save`` or safetensors wrote.
 
     Args:
         source: a file, or a diffusers folder, or one with such a folder ``unet``.
+        inert: put objects that do nothing in the place of those that a file holds beside its
+            tensors, such as PyTorch Lightning's. Nothing of theirs is imported or run.
 
     Raises:
         DamagedFile: one line, for a file that is missing or truncated, that holds anything but
@@ -43,7 +60,8 @@ def read_source(source: Path) -> Any:
     if other := RAW.get(_md5(path)):
         raise DamagedFile(f"{path} has raw weights, with which images are far worse; take the file {other}*.ckpt")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(_without_classes(path) if inert else []):
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         why = " ".join(str(error).split())[:160]
         raise DamagedFile(
