@@ -112,7 +112,7 @@ def needed_sources(cards: Cards, runs: Runs) -> list[Source]:
 
     Originals are not needed where the weights or data that are made of them are there.
     """
-    found, tasks = [], dict.fromkeys([*_tasks(runs), *(task for _, task in _trained_on(cards, runs))])
+    found, tasks = [], dict.fromkeys([*_tasks(runs), *_trained_on(cards, runs)])
     for name in dict.fromkeys(run["model"] for run in runs):
         if not resource(cards["model"][name]["dash"]["file"]).is_file():
             found += sources_of("model", name, cards["model"][name])
@@ -126,10 +126,10 @@ def needed_sources(cards: Cards, runs: Runs) -> list[Source]:
     return found
 
 
-def _trained_on(cards: Cards, runs: Runs) -> list[tuple[str, str]]:
-    """(model, task) of the data that Dots of the runs are trained or tried on."""
+def _trained_on(cards: Cards, runs: Runs) -> list[str]:
+    """Names of the data that Dots of the runs are trained or tried on."""
     models = dict.fromkeys(run["model"] for run in runs if "dot" in METHODS[run["method"]].networks)
-    return [(name, cards["model"][name]["dot"]["training"]["data"]) for name in models]
+    return [cards["model"][name]["dot"]["training"]["data"] for name in models]
 
 
 def _check_extractors(cards: Cards, runs: Runs) -> None:

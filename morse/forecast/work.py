@@ -26,6 +26,7 @@ from morse.experiments.cards import Card, Cards, method_view, searches
 from morse.experiments.shapes import image_shape
 from morse.methods import METHODS
 from morse.methods.plans import DASH, DOT
+from morse.sampling.run import nominal_ratio
 
 FLOAT32 = 4
 
@@ -90,9 +91,9 @@ def _of_model(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run], imag
         model=name,
         runs=len(runs),
         calls=dict(calls),
-        sampling=sum(count * _call(letter, sizes, card) for letter, count in calls.items())
+        sampling=sum(count * _call(letter, sizes) for letter, count in calls.items())
         + len(runs) * images * sizes.decode
-        + _searching(config, card, sizes, runs),
+        + _searching(config, sizes, runs),
         training=training_flops(card, sizes) if trains else 0.0,
         features=images * sum(extractor.get("gflops", 0.0) * 1e9 for extractor in extractors),
         memory=memory,
@@ -119,15 +120,15 @@ def letters_of(config: Mapping[str, Any], card: Card, run: Run) -> str:
     settings = method_view(config, run["method"])
     if searches(config, run["method"]):
         settings = {"policy": "paper", "paper": config[run["method"]]["paper"]}
-    return METHODS[run["method"]].plan(run["budget"], card.get("dot", {}).get("ratio", 1.0), settings).letters
+    return METHODS[run["method"]].plan(run["budget"], nominal_ratio(card), settings).letters
 
 
-def _call(letter: str, sizes: Sizes, card: Card) -> float:
+def _call(letter: str, sizes: Sizes) -> float:
     """FLOPs of a call on one image. Calls that other methods add count as Dash's."""
     return {DASH: sizes.dash.total, DOT: sizes.dot.total}.get(letter, sizes.dash.total)
 
 
-def _searching(config: Mapping[str, Any], card: Card, sizes: Sizes, runs: Iterable[Run]) -> float:
+def _searching(config: Mapping[str, Any], sizes: Sizes, runs: Iterable[Run]) -> float:
     """FLOPs of searches for plans: a fine run for each sampler and method, and all candidates."""
     total = 0.0
     searched = [run for run in runs if searches(config, run["method"])]

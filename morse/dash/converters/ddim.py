@@ -59,11 +59,11 @@ def _renamed(name: str, levels: int) -> str:
     """diffusers' name of a tensor."""
     if found := RESAMPLE.fullmatch(name):
         way, level, _, kind = found.groups()
-        return f"{_block(way, int(level), levels)}.{way}samplers.0.conv.{kind}"
+        return f"{block_of(way, int(level), levels)}.{way}samplers.0.conv.{kind}"
     if found := LEVEL.fullmatch(name):
         way, level, part, index, layer, kind = found.groups()
         parts = {"block": "resnets", "attn": "attentions"}[part]
-        return f"{_block(way, int(level), levels)}.{parts}.{index}.{INNER.get(layer, layer)}.{kind}"
+        return f"{block_of(way, int(level), levels)}.{parts}.{index}.{INNER.get(layer, layer)}.{kind}"
     for old, new in TOP.items():
         if name.startswith(f"{old}."):
             layer, _, kind = name.removeprefix(f"{old}.").rpartition(".")
@@ -71,6 +71,6 @@ def _renamed(name: str, levels: int) -> str:
     raise ValueError(f"it has a tensor {name}")
 
 
-def _block(way: str, level: int, levels: int) -> str:
+def block_of(way: str, level: int, levels: int) -> str:
     """Levels count from full resolution in the original, from the deepest in diffusers' way up."""
     return f"down_blocks.{level}" if way == "down" else f"up_blocks.{levels - 1 - level}"

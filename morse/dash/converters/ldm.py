@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from morse.dash.converters.ddim import INNER
+from morse.dash.converters.ddim import INNER, block_of
 from morse.dash.converters.openai import convert_heads
 from morse.dash.converters.sources import tensors
 from morse.dash.ldm import heads_of
@@ -65,15 +65,11 @@ def _renamed(name: str, levels: int) -> str:
     """diffusers' name of a tensor of the autoencoder."""
     if found := RESAMPLE.fullmatch(name):
         part, way, level, kind = found.groups()
-        return f"{part}.{_block(way, int(level), levels)}.{way}samplers.0.conv.{kind}"
+        return f"{part}.{block_of(way, int(level), levels)}.{way}samplers.0.conv.{kind}"
     if found := LEVEL.fullmatch(name):
         part, way, level, index, layer, kind = found.groups()
-        return f"{part}.{_block(way, int(level), levels)}.resnets.{index}.{INNER.get(layer, layer)}.{kind}"
+        return f"{part}.{block_of(way, int(level), levels)}.resnets.{index}.{INNER.get(layer, layer)}.{kind}"
     if found := MIDDLE.fullmatch(name):
         part, place, layer, kind = found.groups()
         return f"{part}.mid_block.{PLACES[place]}.{INNER.get(layer, layer)}.{kind}"
     return name.replace(".norm_out.", ".conv_norm_out.")
-
-
-def _block(way: str, level: int, levels: int) -> str:
-    return f"down_blocks.{level}" if way == "down" else f"up_blocks.{levels - 1 - level}"
