@@ -54,7 +54,8 @@ rule convert_weights:
         "../../environment.yml"
     params:
         card=lambda w: cards.only(
-            CARDS["model"][w.model], ("family", "unet", "autoencoder", "schedule", "dash")
+            CARDS["model"][w.model],
+            ("family", "unet", "autoencoder", "schedule", "dash"),
         ),
     script:
         "../scripts/convert_weights.py"
