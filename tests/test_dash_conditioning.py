@@ -1,11 +1,13 @@
 """Classes reach Dash and Dot unchanged, and do not depend on how the work is cut."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from networks import dot_inputs, shake, tiny_card, tiny_dash, tiny_images
 
-from morse.dash.conditioning import classes_of, given, labels_for
+from morse.dash.conditioning import classes_of, labels_for
 from morse.dash.training import train_dash
 from morse.dot.chains import ChainSettings, ChainSource
 from morse.dot.loading import adapted_dot
@@ -39,10 +41,10 @@ def dot(dash):
 
 
 def test_classes_follow_from_seed_and_index_alone():
-    whole = classes_of(3, range(200), CLASSES)
-    assert torch.equal(classes_of(3, range(50, 60), CLASSES), whole[50:60])
-    assert set(whole.tolist()) == set(range(CLASSES)) and not torch.equal(classes_of(4, range(200), CLASSES), whole)
-    assert classes_of(3, range(200), 0) is None
+    (whole,) = classes_of(3, range(200), CLASSES)
+    assert torch.equal(classes_of(3, range(50, 60), CLASSES)[0], whole[50:60])
+    assert set(whole.tolist()) == set(range(CLASSES)) and not torch.equal(classes_of(4, range(200), CLASSES)[0], whole)
+    assert classes_of(3, range(200), 0) == ()
 
 
 def test_a_class_is_drawn_apart_from_the_image_s_noise():
@@ -50,10 +52,6 @@ def test_a_class_is_drawn_apart_from_the_image_s_noise():
     drawn = [torch.randn(4, generator=generator(0, i)) for i in range(3)]
     classes_of(0, range(3), CLASSES)
     assert all(torch.equal(torch.randn(4, generator=generator(0, i)), noise) for i, noise in enumerate(drawn))
-
-
-def test_a_call_without_condition_has_no_such_argument():
-    assert given(None) == () and given(x := torch.ones(2)) == (x,)
 
 
 def test_labels_are_checked():
@@ -80,7 +78,8 @@ def test_images_do_not_depend_on_batches_or_shards(dash, dot):
 
     def images(first, count, batch_size):
         made = Morse(dash, dot, plan)
-        return sample_shard(made, sampler, dash.shape, 0, first, count, batch_size, classes=CLASSES).images
+        conditions = partial(classes_of, 0, classes=CLASSES)
+        return sample_shard(made, sampler, dash.shape, 0, first, count, batch_size, conditions=conditions).images
 
     whole = images(0, 5, 5)
     for parts in ([images(0, 5, 2)], [images(0, 2, 2), images(2, 3, 3)]):
@@ -94,18 +93,17 @@ def test_every_image_gets_its_own_class(dash):
         asked.append(cond.tolist())
         return dash(x, t, cond)
 
-    sample_shard(
-        Baseline(recorded), SAMPLERS["ddim"](dash.schedule, 2), dash.shape, 7, 1, 3, 3, warm_up=(), classes=CLASSES
-    )
-    assert asked == [classes_of(7, range(1, 4), CLASSES).tolist()] * 2
+    conditions, sampler = partial(classes_of, 7, classes=CLASSES), SAMPLERS["ddim"](dash.schedule, 2)
+    sample_shard(Baseline(recorded), sampler, dash.shape, 7, 1, 3, 3, warm_up=(), conditions=conditions)
+    assert asked == [classes_of(7, range(1, 4), CLASSES)[0].tolist()] * 2
 
 
 def test_a_plain_function_gets_the_condition(dash):
     x = torch.randn(2, 1, 16, 16, generator=generator(0))
     cond = torch.tensor([3, 1])
     sampler = SAMPLERS["ddim"](dash.schedule, 2)
-    found = trajectory(lambda x, t, cond: dash(x, torch.full((2,), t), cond), sampler, x, cond=cond)
-    assert torch.equal(found, trajectory(Baseline(dash), sampler, x, cond=cond))
+    found = trajectory(lambda x, t, cond: dash(x, torch.full((2,), t), cond), sampler, x, cond=(cond,))
+    assert torch.equal(found, trajectory(Baseline(dash), sampler, x, cond=(cond,)))
 
 
 def test_pairs_of_a_chain_share_its_class(dash):
@@ -113,10 +111,10 @@ def test_pairs_of_a_chain_share_its_class(dash):
     source = ChainSource(dash, tiny_images(8), settings, labels=LABELS)
     pairs = source.draw(generator(0, 0, 3))
     index = torch.randint(8, (3,), generator=generator(0, 0, 3))
-    assert pairs.cond.tolist() == [int(LABELS[i]) for i in index] * 3
-    assert pairs[2:4].cond.tolist() == pairs.cond[2:4].tolist()
+    assert pairs.cond[0].tolist() == [int(LABELS[i]) for i in index] * 3
+    assert pairs[2:4].cond[0].tolist() == pairs.cond[0][2:4].tolist()
     with torch.no_grad():  # the second pair goes from a chain's first point to its last
-        torch.testing.assert_close(dash(pairs.x_t, pairs.t, pairs.cond)[:, :1], pairs.eps_t, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(dash(pairs.x_t, pairs.t, *pairs.cond)[:, :1], pairs.eps_t, rtol=1e-4, atol=1e-5)
 
 
 def test_dot_learns_with_classes(dash):
@@ -138,10 +136,10 @@ def test_dash_learns_with_classes(tmp_path):
 def test_calls_with_classes_are_measured_and_counted(dash, dot):
     costs = measure_calls(dash, dot, ["morse"], {"dash": "eager", "dot": "eager"}, 2, repetitions=2).costs
     assert costs["D"] == 1.0 and costs["."] > 0
-    counted = flops(dash, dot, dash.shape, classes=CLASSES)
+    counted = flops(dash, dot, dash.shape, cond=dash.example(1))
     assert counted["dash"] > counted["dot"] > 0
     for name, network in (("dash", dash), ("dot", dot)):
-        assert fastest(name, network, dash.shape, 2, repetitions=1, classes=CLASSES)["seconds"]["eager"] > 0
+        assert fastest(name, network, dash.shape, 2, repetitions=1, cond=dash.example(2))["seconds"]["eager"] > 0
 
 
 def test_plans_are_searched_with_classes(dash, dot):

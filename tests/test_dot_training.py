@@ -10,8 +10,8 @@ from morse.dash import FAMILIES
 from morse.data.archive import write_dataset
 from morse.dot.chains import ChainSettings, ChainSource
 from morse.dot.loading import adapted_dot
-from morse.dot.network import checkpoint_gradients, share
 from morse.dot.training import dot_loss, train_dot, train_dot_on
+from morse.dot.trunk import checkpoint_gradients, share
 from morse.seeds import generator
 
 WITH_ALL = {"learned_variance": True, "classes": 3}

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import torch
 from torch import Tensor, nn
 
 from morse.dash.autoencoder import Autoencoder
+from morse.dash.conditioning import Condition, guided
 from morse.schedules.noise import NoiseSchedule
+
+if TYPE_CHECKING:
+    from morse.dash.text import TextEncoders
 
 AUTOENCODER = "autoencoder."
 """Before the names of an autoencoder's tensors in a file of Dash's weights."""
@@ -16,18 +22,21 @@ AUTOENCODER = "autoencoder."
 
 @dataclass(frozen=True)
 class Dash:
-    """A loaded model, called as ``dash(x, t) -> eps``, or ``dash(x, t, cond)`` with classes.
+    """A loaded model, called as ``dash(x, t, *cond) -> eps``
+    (:mod:`morse.dash.conditioning`).
 
     Attributes:
         network: the module itself, which Dot shares.
-        estimate: the noise estimate, (x (B, C, H, W), t (B,)) -> (B, C, H, W). With a learned
-            variance it is (B, 2 C, H, W), with the variance after the noise. A network with classes
-            takes them as a third argument (B,).
+        estimate: the noise estimate, (x (B, C, H, W), t (B,), *condition) -> (B, C, H, W). With a
+            learned variance it is (B, 2 C, H, W), with the variance after the noise.
         schedule: the noise schedule it was trained with.
         shape: (C, H, W) of a sample, of a latent model in latents.
         classes: how many classes it is conditioned on; 0 for none.
         weights: SHA-256 of its file of weights; empty for random weights.
         autoencoder: of a latent model.
+        guidance: how a text model is guided; empty for others.
+        prompt_shapes: of the tensors of an encoded prompt, without B.
+        text: of a text model, what encodes its prompts. A job with encoded prompts loads none.
     """
 
     network: nn.Module
@@ -37,6 +46,9 @@ class Dash:
     weights: str = ""
     classes: int = 0
     autoencoder: Autoencoder | None = None
+    guidance: str = ""
+    prompt_shapes: tuple[tuple[int, ...], ...] = ()
+    text: TextEncoders | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -53,6 +65,17 @@ class Dash:
     def decode(self, samples: Tensor) -> Tensor:
         """Images of samples; the reverse of :meth:`encode`."""
         return samples if self.autoencoder is None else self.autoencoder.decode(samples)
+
+    def example(self, batch_size: int, device: torch.device | str = "cpu") -> Condition:
+        """Some condition, for sizes and timings: class 0, or random prompts."""
+        if not self.guidance:
+            return (torch.zeros(batch_size, dtype=torch.int64, device=device),) if self.classes else ()
+        noise = torch.Generator().manual_seed(0)
+        own, empty = (
+            tuple(torch.randn((count, *shape), generator=noise).to(device) for shape in self.prompt_shapes)
+            for count in (batch_size, 1)
+        )
+        return guided(torch.full((batch_size,), 7.5, device=device), own, empty, self.guidance)
 
     def state(self) -> dict[str, Tensor]:
         """The tensors of its file of weights: the network's, and an autoencoder's behind

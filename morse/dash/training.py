@@ -61,7 +61,7 @@ def dash_loss(
         x_0 = encode(x_0.to(device)).cpu() if encode else x_0
         t = draw_times(schedule, batch_size, rng)
         eps = torch.randn(x_0.shape, generator=rng)
-        cond = {} if labels is None else {"class_labels": picked(labels, index, device)}
+        cond = {} if labels is None else {"class_labels": picked(labels, index, device)[0]}
         estimate = network(levels.noisy(x_0, eps, t).to(device), t.to(device), return_dict=False, **cond)[0]
         return functional.mse_loss(estimate.float(), eps.to(device))
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import lzma
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,11 +31,13 @@ class Split:
         images: (n, C, H, W) uint8.
         labels: (n,) class indices, of any type of whole numbers.
         identity: of exactly these images. Statistics are bound to it.
+        captions: a text for each image, if the data have any.
     """
 
     images: np.ndarray
     labels: np.ndarray
     identity: str
+    captions: Sequence[str] | None = None
 
 
 _LZMA = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 4, "lp": 0, "pb": 0}]

@@ -20,6 +20,8 @@ class ChainSettings:
         normalise: divide each sample's error by the mean square of its residual
             (:class:`morse.dot.network.ResidualScale`). False is the paper's plain loss.
         flip: mirror half of the images.
+        guidance: of a text model, the least and the largest guidance scale. Scales are uniform
+            between them; 2 and 10 are the paper's.
     """
 
     chains: int = 32
@@ -29,6 +31,7 @@ class ChainSettings:
     max_calls: float = 50.0
     normalise: bool = True
     flip: bool = True
+    guidance: tuple[float, float] = (2.0, 10.0)
 
     def __post_init__(self) -> None:
         if self.points < 2:
@@ -39,6 +42,9 @@ class ChainSettings:
             )
         if self.min_calls > self.max_calls:
             raise ValueError(f"min_calls {self.min_calls:g} are more than max_calls {self.max_calls:g}")
+        low, high = self.guidance
+        if low > high:
+            raise ValueError(f"guidance: the least scale {low:g} is above the largest {high:g}")
 
     @property
     def pairs(self) -> int:

@@ -22,6 +22,7 @@ are its own.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -29,8 +30,9 @@ import torch
 from torch import Tensor
 
 from morse.dash.base import Dash
-from morse.dash.conditioning import given, labels_for, picked
+from morse.dash.conditioning import Condition, labels_for, picked
 from morse.data.batches import draw_batch
+from morse.dot.caption_prompts import CaptionPrompts
 from morse.dot.chain_settings import ChainSettings
 from morse.schedules.levels import NoiseLevels
 from morse.schedules.noise import NoiseSchedule
@@ -38,8 +40,8 @@ from morse.schedules.noise import NoiseSchedule
 
 @dataclass(frozen=True)
 class Pairs:
-    """Training samples: (P, C, H, W) each, with timesteps (P,) and, for a network that takes any,
-    classes (P,)."""
+    """Training samples: (P, C, H, W) each, with timesteps (P,), the condition, and further channels
+    of Dash's estimate at s, if Dot takes any."""
 
     x_s: Tensor
     x_t: Tensor
@@ -47,22 +49,26 @@ class Pairs:
     eps_t: Tensor
     s: Tensor
     t: Tensor
-    cond: Tensor | None = None
+    cond: Condition = ()
+    beside: Tensor | None = None
 
     def __getitem__(self, index: Tensor | slice) -> Pairs:
         """The pairs of an index tensor, in its order, or of a slice."""
-        parts = (getattr(self, f.name) for f in fields(self))
-        return Pairs(*(None if part is None else part[index] for part in parts))
+        *parts, cond, beside = (getattr(self, f.name) for f in fields(self))
+        cond = tuple(part[index] for part in cond)
+        return Pairs(*(part[index] for part in parts), cond, None if beside is None else beside[index])
 
     @property
     def of_dot(self) -> tuple[Tensor, ...]:
         """The arguments of a call of Dot."""
-        return (self.x_s, self.x_t, self.eps_s, self.s, self.t, *given(self.cond))
+        taken = self.eps_s if self.beside is None else torch.cat([self.eps_s, self.beside], dim=1)
+        return self.x_s, self.x_t, taken, self.s, self.t, *self.cond
 
 
 @dataclass(frozen=True)
 class Chains:
-    """Points of chains: (points, n, C, H, W), with timesteps (points, n) and classes (n,), if any.
+    """Points of chains: (points, n, C, H, W), with timesteps (points, n), the condition of each
+    chain, and further channels of Dash's estimates, if Dot takes any.
 
     Pair p of chain c has the number p n + c. Pairs are put together when they are needed: all of
     them at once take points - 1 times the memory of the points.
@@ -71,7 +77,8 @@ class Chains:
     x: Tensor
     eps: Tensor
     t: Tensor
-    cond: Tensor | None = None
+    cond: Condition = ()
+    beside: Tensor | None = None
 
     def pairs(self, index: Tensor | None = None) -> Pairs:
         """The pairs of these numbers, (P,), in their order; None: all."""
@@ -80,8 +87,9 @@ class Chains:
         index = torch.arange(n * len(i)) if index is None else index
         chain = (index % n).to(self.t.device)
         s, t = ((point[index // n].to(self.t.device), chain) for point in (i, j))
-        cond = None if self.cond is None else self.cond[chain]
-        return Pairs(self.x[s], self.x[t], self.eps[s], self.eps[t], self.t[s], self.t[t], cond)
+        cond = tuple(part[chain] for part in self.cond)
+        beside = None if self.beside is None else self.beside[s]
+        return Pairs(self.x[s], self.x[t], self.eps[s], self.eps[t], self.t[s], self.t[t], cond, beside)
 
 
 def draw_chain_times(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> Tensor:
@@ -104,12 +112,15 @@ class ChainSource:
     Args:
         images: (n, C, H, W) uint8.
         labels: (n,) their classes; used if Dash takes classes.
+        captions: n texts; used if Dash takes prompts.
+        estimates: of Dash that Dot takes (:class:`morse.dot.network.Dot`).
         rank, world: of this process. Chain c is process c mod world's.
         parts: in how many parts Dash is called on the chains of a draw; more parts take less
             memory, and change estimates by rounding only.
 
     Raises:
-        ValueError: one line, for a class that Dash does not have, or more processes than chains.
+        ValueError: one line, for a class that Dash does not have, missing captions, or more
+            processes than chains.
     """
 
     def __init__(
@@ -122,12 +133,15 @@ class ChainSource:
         rank: int = 0,
         world: int = 1,
         parts: int = 1,
+        captions: Sequence[str] | None = None,
+        estimates: int = 1,
     ):
         if world > settings.chains:
             raise ValueError(f"{settings.chains} chains are too few for {world} processes; give each one or more")
         self.dash, self.images, self.settings, self.device = dash, images, settings, device
         self.labels = labels_for(labels, dash.classes)
-        self.rank, self.world, self.parts = rank, world, parts
+        self.prompts = CaptionPrompts(dash, captions, settings.guidance, device) if dash.guidance else None
+        self.rank, self.world, self.parts, self.estimates = rank, world, parts, estimates
         self._levels = NoiseLevels(dash.schedule).to(device)
 
     def draw(self, rng: torch.Generator) -> Pairs:
@@ -161,21 +175,27 @@ class ChainSource:
         times = draw_chain_times(self.settings, self.dash.schedule, rng)
         noise = torch.randn((self.settings.chains, *x_0.shape[1:]), generator=rng)[own].to(self.device)
         times = times[:, own].to(self.device)
-        cond = picked(self.labels, index, self.device)
+        if self.prompts is None:
+            cond = picked(self.labels, index, self.device)
+        else:
+            cond = self.prompts.condition(index, torch.rand(self.settings.chains, generator=rng)[own])
         points: list[tuple[Tensor, Tensor]] = []
         for part in torch.arange(len(index), device=self.device).tensor_split(min(self.parts, len(index))):
-            points.append(self._points(x_0[part], noise[part], times[:, part], None if cond is None else cond[part]))
+            points.append(self._points(x_0[part], noise[part], times[:, part], tuple(one[part] for one in cond)))
         x, eps = points[0] if len(points) == 1 else (torch.cat(v, dim=1) for v in zip(*points, strict=True))
-        return Chains(x, eps, times, cond)
+        if self.estimates == 1:
+            return Chains(x, eps, times, cond)
+        noise, beside = eps.tensor_split([x.shape[2]], dim=2)
+        return Chains(x, noise, times, cond, beside)
 
-    def _points(self, x_0: Tensor, noise: Tensor, times: Tensor, cond: Tensor | None) -> tuple[Tensor, Tensor]:
-        """(x, eps), (points, n, C, H, W) each, of n chains."""
+    def _points(self, x_0: Tensor, noise: Tensor, times: Tensor, cond: Condition) -> tuple[Tensor, Tensor]:
+        """(x, eps) of n chains: (points, n, C, H, W), and as many channels as Dot takes."""
         x = self._levels.noisy(x_0, noise, times[0])
-        points: list[tuple[Tensor, Tensor, Tensor]] = []
-        for t in times:
+        points: list[tuple[Tensor, Tensor]] = []
+        channels = x.shape[1]
+        for index, t in enumerate(times):
             if points:
-                x = self._levels.ddim(*points[-1], t)
-            estimate = self.dash(x, t, *given(cond))[:, : x.shape[1]]  # of the noise, without a variance
-            points.append((x, estimate, t))
-        x, eps, _ = zip(*points, strict=True)
+                x = self._levels.ddim(x, points[-1][1][:, :channels], times[index - 1], t)
+            points.append((x, self.dash(x, t, *cond)[:, : self.estimates * channels]))  # without a variance
+        x, eps = zip(*points, strict=True)
         return torch.stack(x), torch.stack(eps)

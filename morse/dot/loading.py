@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
 from morse.checkpoints import read_metadata, read_state, write_state
 from morse.dash.base import Dash
+from morse.dash.conditioning import CLASSIFIER_FREE
+from morse.dash.guidance import GuidedDash
 from morse.dash.loading import build_dash, card_of
 from morse.dot.lora import attach_lora, inference_dot, merge_lora, own_state
-from morse.dot.network import Dot
+from morse.dot.network import GUIDED, Dot
 from morse.experiments.cards import Card, resource
 from morse.files import DamagedFile, require
 from morse.runtime.device import place
@@ -27,12 +30,28 @@ from morse.runtime.flops import count_parameters
 
 def new_dot(card: Card, dash: Dash) -> Dot:
     """The card's Dot, without LoRA and with random weights of its own blocks."""
-    return Dot(dash.network, card["dot"]["channels"], dash.schedule, card["dot"]["preconditioned"])
+    form = card["dot"]
+    return Dot(dash.network, form["channels"], dash.schedule, form["preconditioned"], guidance_of(card))
+
+
+def guidance_of(card: Card) -> str:
+    """How the card's Dot is guided: as :class:`morse.dot.network.Dot` has it."""
+    kind = card["unet"].get("guidance", "")
+    return card["dot"].get("guidance", GUIDED) if kind == CLASSIFIER_FREE else kind
+
+
+def dash_for(dot: Dot, dash: Dash) -> Dash:
+    """Dash with all the estimates that Dot takes: for a Dot of both branches, their difference
+    too."""
+    if dot.estimates == 1:
+        return dash
+    return replace(dash, estimate=GuidedDash(dash.network, with_difference=True))
 
 
 def form_of(card: Card) -> str:
     """What Dot's tensors do not show of its form, as written in files of Dot and resume points."""
-    return f"preconditioned={card['dot']['preconditioned']}"
+    guidance = guidance_of(card)
+    return f"preconditioned={card['dot']['preconditioned']}" + (f", guidance={guidance}" if guidance else "")
 
 
 def adapted_dot(card: Card, dash: Dash) -> Dot:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from morse.dot.network import SHARED_BLOCKS, Dot
+from morse.dot.network import Dot
+from morse.dot.trunk import SHARED_BLOCKS
 
-SHARED_BESIDE = ("time_embedding.of_t", "class_embedding", "conv_norm_out")
+SHARED_BESIDE = ("time_embedding.of_t", "class_embedding", "add_embedding", "conv_norm_out")
 """What else Dot shares with Dash, without LoRA. It is frozen too."""
 
 

@@ -7,60 +7,35 @@ of Dot is Dash's own blocks, shared and frozen, with LoRA. There are m extra dow
 before them, and m extra up-sampling blocks after them. With m = 2 the shared blocks see 16 times
 fewer pixels.
 
-The shared part is not a rewritten forward pass. It is a second module tree over the *same
-parameters*, with other input, output and time layers, and its ``forward`` is Dash's own. Both
-timesteps enter it as one (2, B) tensor, which the new time layers split.
+A text model's guidance enters Dot in one of three ways. Dash's own network may have the scale as an
+input; then Dot has it too. With classifier-free guidance, Dot corrects the guided estimate, and has
+an input for the scale: one pass of its layers, where Dash makes two. Or it corrects both of Dash's
+estimates, in two passes, before guidance combines them.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Sequence
-from functools import partial
 
 import torch
-from diffusers.models.attention_processor import Attention
 from diffusers.models.embeddings import TimestepEmbedding
 from diffusers.models.resnet import ResnetBlock2D
-from diffusers.models.unets.unet_2d import UNet2DModel
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.checkpoint import checkpoint
 
+from morse.dash.conditioning import EMBEDDED, Condition, network_arguments
+from morse.dash.guidance import both, combine, halves, scale_features
+from morse.dot.trunk import trunk_of
 from morse.schedules.levels import NoiseLevels
 from morse.schedules.noise import NoiseSchedule
 
-SHARED_BLOCKS = ("down_blocks", "mid_block", "up_blocks")
-"""The parts of a UNet2DModel that Dot shares, and that LoRA adapts."""
+GUIDED, BRANCHES = "guided", "branches"
+"""What Dot corrects under classifier-free guidance: the guided estimate, or those of both
+branches."""
 
-
-class PairProjection(nn.Module):
-    """Sinusoidal features of both timesteps: (2, B), t and s -> (B, 2 D)."""
-
-    def __init__(self, time_proj: nn.Module):
-        super().__init__()
-        self.time_proj = time_proj
-
-    def forward(self, times: Tensor) -> Tensor:
-        return torch.cat([self.time_proj(times[0]), self.time_proj(times[1])], dim=1)
-
-
-class PairEmbedding(nn.Module):
-    """Dash's own embedding of t plus a learnt one of s, which is zero before training: (B, 2 D) ->
-    (B, E)."""
-
-    def __init__(self, time_embedding: TimestepEmbedding):
-        super().__init__()
-        self.of_t = time_embedding
-        width, embedding = time_embedding.linear_1.in_features, time_embedding.linear_2.out_features
-        self.of_s = TimestepEmbedding(width, embedding)
-        nn.init.zeros_(self.of_s.linear_2.weight)
-        nn.init.zeros_(self.of_s.linear_2.bias)
-
-    def forward(self, features: Tensor) -> Tensor:
-        of_t, of_s = features.chunk(2, dim=1)
-        return self.of_t(of_t) + self.of_s(of_s)
+SCALE_WIDTH = 256
+"""Of the features of a guidance scale, if Dash's network has none of its own."""
 
 
 class ResidualScale(nn.Module):
@@ -101,7 +76,7 @@ class ResidualScale(nn.Module):
 
 
 class Dot(nn.Module):
-    r"""Dot around any UNet2DModel.
+    r"""Dot around any UNet2DModel or UNet2DConditionModel.
 
     If *preconditioned*, its layers see Dash's last clean estimate instead of x_s,
 
@@ -116,30 +91,37 @@ class Dot(nn.Module):
         channels: of the extra blocks, from full resolution down. Their number is m.
         schedule: Dash's noise schedule.
         preconditioned: as above.
+        guidance: GUIDED or BRANCHES, EMBEDDED for a Dash with an input for the scale, or none.
 
     Attributes:
+        estimates: of Dash that Dot takes of each image: 2 for BRANCHES, the guided one and the
+            difference of both branches.
         ratio: the nominal N of plans, from the card that Dot was loaded by.
     """
 
     ratio: float = math.nan
 
     def __init__(
-        self, dash: UNet2DModel, channels: Sequence[int], schedule: NoiseSchedule, preconditioned: bool = True
+        self,
+        dash: nn.Module,
+        channels: Sequence[int],
+        schedule: NoiseSchedule,
+        preconditioned: bool = True,
+        guidance: str = "",
     ):
         super().__init__()
-        image, inner = dash.config.in_channels, dash.config.block_out_channels[0]
+        image = dash.config.in_channels
         pairs = list(zip(channels, [*channels[1:], channels[-1]], strict=True))
         self.m = len(channels)
         self.preconditioned = preconditioned
         self.levels = NoiseLevels(schedule)
         self.scale = ResidualScale(schedule.t_max + 1.0)
-        self.trunk = share(dash)
-        self.trunk.conv_in = nn.Conv2d(channels[-1], inner, 3, padding=1)
-        self.trunk.conv_out = nn.Conv2d(inner, channels[-1], 3, padding=1)
-        self.trunk.time_proj = PairProjection(dash.time_proj)
-        self.trunk.time_embedding = PairEmbedding(self.trunk.time_embedding)
+        self.guidance, self.estimates = guidance, 2 if guidance == BRANCHES else 1
+        own = {GUIDED: SCALE_WIDTH, EMBEDDED: dash.config.get("time_cond_proj_dim")}
+        self.scale_width = own.get(guidance, 0)
+        self.trunk = trunk_of(dash, channels[-1], self.scale_width if guidance == GUIDED else 0)
 
-        features = 2 * dash.time_embedding.linear_1.in_features
+        features = 2 * dash.time_embedding.linear_1.in_features + self.scale_width
         width = 4 * channels[-1]
         self.time_embedding = TimestepEmbedding(features, width)
         self.conv_in = nn.Conv2d(3 * image, channels[0], 3, padding=1)
@@ -152,16 +134,14 @@ class Dot(nn.Module):
         nn.init.zeros_(self.conv_out.weight)
         nn.init.zeros_(self.conv_out.bias)
 
-    def forward(
-        self, x_s: Tensor, x_t: Tensor, eps_s: Tensor, s: Tensor, t: Tensor, cond: Tensor | None = None
-    ) -> Tensor:
-        """The residual to add to eps_s.
+    def forward(self, x_s: Tensor, x_t: Tensor, eps_s: Tensor, s: Tensor, t: Tensor, *cond: Tensor) -> Tensor:
+        """The residual to add to Dash's estimate of the noise at s.
 
         Args:
             x_s, x_t: (B, C, H, W), samples at the timestep s of Dash's last call and at t < s.
-            eps_s: (B, C, H, W), Dash's estimate at s.
+            eps_s: (B, estimates * C, H, W), Dash's estimate at s.
             s, t: (B,) timesteps.
-            cond: (B,) classes, if Dash takes any. The shared blocks get them.
+            cond: Dash's condition (:mod:`morse.dash.conditioning`). The shared blocks get it.
 
         Returns:
             (B, C, H, W).
@@ -174,8 +154,36 @@ class Dot(nn.Module):
             raise ValueError(
                 f"Dot halves images {int(math.log2(step))} times: {tuple(x_t.shape[-2:])} is not divisible by {step}"
             )
+        if self.guidance == BRANCHES:
+            return self._of_branches(x_s, x_t, eps_s, s, t, cond)
+        if not self.guidance:
+            return self._residual(x_s, x_t, eps_s, s, t, cond)
+        prompt = halves(cond)[0] if self.guidance == GUIDED else cond[1:]
+        features = scale_features(cond[0], self.scale_width).to(x_t.dtype)
+        return self._residual(x_s, x_t, eps_s, s, t, prompt, features)
+
+    def _of_branches(self, x_s: Tensor, x_t: Tensor, eps_s: Tensor, s: Tensor, t: Tensor, cond: Condition) -> Tensor:
+        """The guided residual of both branches' residuals."""
+        guided, difference = eps_s.chunk(2, dim=1)
+        without = guided - cond[0].to(eps_s.dtype)[:, None, None, None] * difference
+        estimates = torch.cat([without, without + difference])
+        x_s, x_t, s, t = (torch.cat([one, one]) for one in (x_s, x_t, s, t))
+        return combine(*self._residual(x_s, x_t, estimates, s, t, both(cond)).chunk(2), cond[0])
+
+    def _residual(
+        self,
+        x_s: Tensor,
+        x_t: Tensor,
+        eps_s: Tensor,
+        s: Tensor,
+        t: Tensor,
+        prompt: Condition,
+        scale: Tensor | None = None,
+    ) -> Tensor:
+        """As :meth:`forward`, of one estimate, with the features of the guidance scale, if any."""
         times = torch.stack([t, s])
-        emb = self.time_embedding(self.trunk.time_proj(times).to(x_t.dtype))
+        features = self.trunk.time_proj(times).to(x_t.dtype)
+        emb = self.time_embedding(features if scale is None else torch.cat([features, scale], dim=1))
         if self.preconditioned:
             x_s = self.levels.clean_estimate(x_s, eps_s, s).to(x_t.dtype)
         h = self.conv_in(torch.cat([x_s, x_t, eps_s], dim=1))
@@ -184,38 +192,13 @@ class Dot(nn.Module):
             h = block(h, emb)
             skips.append(h)
             h = shrink(h)  # (B, deeper, H / 2, W / 2)
-        h = self.trunk(h, times, class_labels=cond, return_dict=False)[0]
+        guided = {} if scale is None else {"timestep_cond": scale}
+        h = self.trunk(h, times, return_dict=False, **network_arguments(self.trunk, prompt), **guided)[0]
         for block in self.up:
             h = functional.interpolate(h, scale_factor=2.0, mode="nearest")
             h = block(torch.cat([h, skips.pop()], dim=1), emb)
         residual = self.conv_out(functional.silu(self.norm_out(h)))
         return residual * self.scale(s, t).to(residual.dtype)[:, None, None, None]
-
-
-def share(network: nn.Module) -> nn.Module:
-    """A second module tree over the same parameters, which are frozen. Its layers can be replaced
-    without changing the first.
-
-    It has no dropout, also in training. Dot learns what Dash estimates, which has none either.
-    """
-    kept = {id(p): p for p in [*network.parameters(), *network.buffers()]}
-    twin = copy.deepcopy(network, memo=kept)
-    twin.requires_grad_(False)
-    for module in twin.modules():
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
-    return twin
-
-
-def checkpoint_gradients(dot: nn.Module) -> None:
-    """Makes Dot keep only what enters each block, in place; the backward pass computes the rest
-    again.
-
-    It takes less memory and more time. Gradients are the same up to rounding.
-    """
-    for module in dot.modules():
-        if isinstance(module, ResnetBlock2D | Attention):
-            module.forward = partial(checkpoint, module.forward, use_reentrant=False)
 
 
 def _groups(channels: int) -> int:

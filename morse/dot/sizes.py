@@ -70,7 +70,7 @@ def sizes_of(card: Card) -> Sizes:
     with torch.device(META):
         dash = build_dash(card)
         dot, adapted = new_dot(card, dash), adapted_dot(card, dash)
-        of_dash, of_dot = inputs(dash.shape, 1, META, dash.classes)
+        of_dash, of_dot = inputs(dash.shape, 1, META, dash.example(1, META), dot.estimates)
     with torch.no_grad():
         calls = count(lambda: dash(*of_dash)), count(lambda: dot(*of_dot)), count(lambda: adapted(*of_dot))
         decode = count(lambda: dash.decode(of_dash[0])).total
@@ -92,8 +92,9 @@ def sampling_bytes(card: Card, batch_size: int, with_dot: bool = True, merged: b
     """
     with torch.device(META), torch.no_grad():
         dash = build_dash(card)
-        of_dash, of_dot = inputs(dash.shape, batch_size, META, dash.classes)
         dot = _dot_of(card, dash, merged) if with_dot else None
+        estimates = 1 if dot is None else dot.estimates
+        of_dash, of_dot = inputs(dash.shape, batch_size, META, dash.example(batch_size, META), estimates)
 
         def round_of_calls() -> None:
             dash(*of_dash)
@@ -124,7 +125,7 @@ def training_bytes(card: Card, pairs: int) -> int:
     with torch.device(META):
         dash = build_dash(card)
         dot = adapted_dot(card, dash).train()
-        _, of_dot = inputs(dash.shape, pairs, META, dash.classes)
+        _, of_dot = inputs(dash.shape, pairs, META, dash.example(pairs, META), dot.estimates)
         own = [parameter for parameter in dot.parameters() if parameter.requires_grad]
         kept = [torch.empty_like(parameter) for parameter in own for _ in range(3)]
     return peak_bytes(_step(dot, of_dot), [*_held(dash.network, dot), *kept, *of_dot])

@@ -3,7 +3,7 @@ r"""Training Dot: Algorithm 1 of Morse (arXiv 2506.18251)."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from tqdm import tqdm
 from morse.dash.loading import load_dash
 from morse.data.loading import load_split
 from morse.dot.chains import Chains, ChainSettings, ChainSource
-from morse.dot.loading import adapted_dot, form_of
+from morse.dot.loading import adapted_dot, dash_for, form_of
 from morse.dot.lora import own_state
-from morse.dot.network import Dot, ResidualScale, checkpoint_gradients
+from morse.dot.network import Dot, ResidualScale
+from morse.dot.trunk import checkpoint_gradients
 from morse.experiments.cards import Card
 from morse.seeds import generator
 from morse.training.distributed import agreed, rank, summed, together, world
@@ -97,6 +98,7 @@ def train_dot(
     device: torch.device | str = "cpu",
     labels: np.ndarray | None = None,
     identity: str = "",
+    captions: Sequence[str] | None = None,
 ) -> dict[str, Any]:
     """Trains the card's Dot and writes what it adds to Dash
     (:func:`morse.training.to_file.train_to_file`).
@@ -107,6 +109,7 @@ def train_dot(
         dash_weights: the file of Dash, to which Dot is then bound.
         images: (n, C, H, W) uint8.
         labels: (n,) their classes; used if Dash takes classes.
+        captions: of the images; used if Dash takes prompts.
         identity: of the data, if known. A killed training resumes with the same ones only.
     """
     recipe = card["dot"]["training"]
@@ -119,7 +122,8 @@ def train_dot(
     def make() -> tuple[nn.Module, LossFunction]:
         with together():
             dot = adapted_dot(card, dash).to(device)
-            source = ChainSource(dash, images, settings, device, labels, rank(), world(), accumulate)
+            what = labels, rank(), world(), accumulate, captions, dot.estimates
+            source = ChainSource(dash_for(dot, dash), images, settings, device, *what)
         if settings.normalise and not agreed(output.with_suffix(".resume").exists(), "a resume point:"):
             calibrate_scale(dot.scale, source, seed)
         if recipe.get("gradient_checkpointing"):
@@ -149,4 +153,4 @@ def train_dot_on(
     """
     with together():
         split = load_split(data, card["dot"]["training"]["split"])
-    return train_dot(card, dash_weights, split.images, output, device, split.labels, split.identity)
+    return train_dot(card, dash_weights, split.images, output, device, split.labels, split.identity, split.captions)

@@ -57,8 +57,8 @@ def measured_throughput(card: Card, batch_size: int, device: str) -> float:
 
     dash = build_dash(card)
     place(dash.network, device)
-    arguments, _ = inputs(dash.shape, batch_size, device, dash.classes)
+    arguments, _ = inputs(dash.shape, batch_size, device, dash.example(batch_size, device))
     seconds = measure(
         lambda clock: clock(DASH, lambda: dash(*arguments)), DASH, {"dash": "eager"}, batch_size, REPETITIONS, device
     ).seconds[DASH]
-    return batch_size * flops(dash, None, dash.shape, device, dash.classes)["dash"] / seconds
+    return batch_size * flops(dash, None, dash.shape, device, dash.example(1, device))["dash"] / seconds

@@ -38,8 +38,8 @@ class Morse:
     than the sample has. There c > 1 counts as 1. The paper does not say how it treats stochastic
     samplers.
 
-    Dash's channels beyond the image's, a learned variance, stay as they were at s: Dot corrects the
-    noise estimate alone.
+    Dash's channels beyond the image's, such as a learned variance, stay as they were at s: Dot
+    corrects the noise estimate alone.
 
     Raises:
         ValueError: when called more often than the plan has calls.
@@ -47,6 +47,7 @@ class Morse:
 
     def __init__(self, dash: DashFunction, dot: DotFunction, plan: Plan):
         self.dash, self.dot, self.plan = dash, dot, plan
+        self.estimates = getattr(dot, "estimates", 1)  # of Dash, that Dot takes
         self.begin()
 
     def begin(self) -> None:
@@ -60,18 +61,20 @@ class Morse:
         self.letters += self.plan.letters[index]
         if self.plan.letters[index] == DASH:
             eps = self.dash(x, now, *cond)
-            self._last = x, eps[:, : x.shape[1]], t
-            self._variance = eps[:, x.shape[1] :]
+            self._last = x, eps, t
             return eps
         x_s, eps_s, s = self._last
-        residual = self.dot(x_s, x, eps_s, timesteps(x, s), now, *cond)
-        return torch.cat([eps_s + residual, self._variance], dim=1)
+        taken = eps_s[:, : self.estimates * x.shape[1]]
+        residual = self.dot(x_s, x, taken, timesteps(x, s), now, *cond)
+        noise, beside = eps_s.tensor_split([x.shape[1]], dim=1)
+        return torch.cat([noise + residual, beside], dim=1)
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         x_s, eps_s, s = self._last
         share = min(share, 1.0)  # exceeded by DDPM's larger variance near the data, and by Euler-Maruyama's first steps
-        eps = math.sqrt(1.0 - share**2) * eps_s + share * noise
-        self._last = x_s + schedule.sigma(s) * (eps - eps_s), eps, s
+        old, beside = eps_s.tensor_split([x_s.shape[1]], dim=1)
+        eps = math.sqrt(1.0 - share**2) * old + share * noise
+        self._last = x_s + schedule.sigma(s) * (eps - old), torch.cat([eps, beside], dim=1), s
 
 
 def predictor(networks: Mapping[str, Any], plan: Plan) -> Morse:

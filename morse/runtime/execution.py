@@ -52,12 +52,18 @@ def executable(network: Network, execution: str, device: torch.device | str = "c
     torch._dynamo.config.recompile_limit = 64
     torch._dynamo.config.fail_on_recompile_limit_hit = True
     if execution == "compiled":
-        return _compiled(network)
+        return _as(network, _compiled(network))
     if execution not in executions(device):
         raise ValueError(
             f"execution: cuda-graphs needs a GPU, and the networks are on {device}; set execution: compiled or eager"
         )
-    return _replayed(_compiled(network, mode="reduce-overhead"))
+    return _as(network, _replayed(_compiled(network, mode="reduce-overhead")))
+
+
+def _as(network: Network, run: Network) -> Network:
+    """``run``, which like the network says how many of Dash's estimates it takes."""
+    run.estimates = getattr(network, "estimates", 1)
+    return run
 
 
 def _compiled(network: Network, mode: str = "default") -> Network:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from morse.runtime.execution import Network
@@ -45,10 +45,16 @@ def count(call: Callable[[], Any]) -> Count:
 
 @torch.no_grad()
 def flops(
-    dash: Network, dot: Network | None, shape: Sequence[int], device: torch.device | str = "cpu", classes: int = 0
+    dash: Network,
+    dot: Network | None,
+    shape: Sequence[int],
+    device: torch.device | str = "cpu",
+    cond: tuple[Tensor, ...] = (),
+    estimates: int = 1,
 ) -> dict[str, int]:
-    """FLOPs of one call of "dash", and of "dot" if there is one, for one image."""
-    of_dash, of_dot = inputs(shape, 1, device, classes)
+    """FLOPs of one call of "dash", and of "dot" if there is one, for one image. ``cond`` and
+    ``estimates`` are those of :func:`morse.runtime.latency.inputs`."""
+    of_dash, of_dot = inputs(shape, 1, device, cond, estimates)
     calls = {"dash": lambda: dash(*of_dash)} | ({"dot": lambda: dot(*of_dot)} if dot is not None else {})
     return {network: count(call).total for network, call in calls.items()}
 

@@ -160,14 +160,21 @@ def measure(
 
 
 def inputs(
-    shape: Sequence[int], batch_size: int, device: torch.device | str, classes: int = 0
+    shape: Sequence[int],
+    batch_size: int,
+    device: torch.device | str,
+    cond: tuple[Tensor, ...] = (),
+    estimates: int = 1,
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """The arguments of a call of Dash and of one of Dot: noise x (B, C, H, W), two timesteps
-    s > t (B,), and class 0 (B,) if the networks take classes."""
+    s > t (B,), and the condition.
+
+    Args:
+        estimates: of Dash that Dot takes of each image (:class:`morse.dot.network.Dot`).
+    """
     x = torch.randn((batch_size, *shape), generator=torch.Generator().manual_seed(0)).to(device)
     s, t = (torch.full((batch_size,), time, device=device) for time in (600.0, 500.0))
-    cond = (torch.zeros(batch_size, dtype=torch.int64, device=device),) if classes else ()
-    return (x, t, *cond), (x, x, x, s, t, *cond)
+    return (x, t, *cond), (x, x, torch.cat([x] * estimates, dim=1), s, t, *cond)
 
 
 @torch.inference_mode()
@@ -178,7 +185,8 @@ def fastest(
     batch_size: int,
     repetitions: int = 15,
     device: torch.device | str = "cpu",
-    classes: int = 0,
+    cond: tuple[Tensor, ...] = (),
+    estimates: int = 1,
 ) -> dict[str, Any]:
     """The fastest of the device's executions for a network, by the median time of its calls on a
     batch of noise.
@@ -189,13 +197,13 @@ def fastest(
     Args:
         network: "dash" or "dot", which decides the inputs of ``call``.
         shape: (C, H, W) of an image.
-        classes: how many the networks take.
+        cond, estimates: as for :func:`inputs`.
 
     Returns:
         ``execution``; the median ``seconds`` of a call by each execution; ``warm_up_seconds`` by
         each, compilation included; ``batch_size`` and ``repetitions``.
     """
-    arguments = inputs(shape, batch_size, device, classes)[network != "dash"]
+    arguments = inputs(shape, batch_size, device, cond, estimates)[network != "dash"]
     names = executions(device)
     calls = {name: partial(executable(call, name, device), *arguments) for name in names}
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from morse.dash.base import Dash
-from morse.dash.conditioning import classes_of, given
+from morse.dash.conditioning import Condition
 from morse.dot.loading import own_parameters
 from morse.experiments.cards import Card
 from morse.methods import METHODS, networks_of
@@ -41,7 +41,7 @@ def timed_round(
     shape: Sequence[int],
     batch_size: int,
     device: torch.device | str = "cpu",
-    classes: int = 0,
+    cond: Condition = (),
 ) -> Callable[[Clock], None]:
     """A round for :func:`morse.runtime.latency.measure`: a short run of each method.
 
@@ -51,9 +51,8 @@ def timed_round(
         methods: names. A method makes no run if another method's run has all its kinds of call.
         networks: "dash" and, if a method needs it, "dot", as they are executed.
         shape: (C, H, W) of an image.
-        classes: how many the networks take.
+        cond: of the batch.
     """
-    cond = given(classes_of(0, range(batch_size), classes, device))
     noise = torch.randn((batch_size, *shape), generator=torch.Generator().manual_seed(0)).to(device)
     runs: list[tuple] = []
     for name in sorted(methods, key=lambda name: -len(METHODS[name].calls)):
@@ -93,7 +92,8 @@ def measure_calls(
     """
     networks = {"dash": dash} | ({"dot": dot} if dot is not None else {})
     running = {name: executable(network, executions[name], device) for name, network in networks.items()}
-    one_round = timed_round(methods, running, dash.schedule, dash.shape, batch_size, device, dash.classes)
+    example = dash.example(batch_size, device)
+    one_round = timed_round(methods, running, dash.schedule, dash.shape, batch_size, device, example)
     return measure(one_round, DASH, {name: executions[name] for name in networks}, batch_size, repetitions, device)
 
 
@@ -134,5 +134,6 @@ def measure_model(
     parameters = {"dash": count_parameters(networks["dash"].network)}
     if "dot" in networks:
         parameters |= {"dot": count_parameters(networks["dot"]), "dot_own": own_parameters(card)}
-    counted = flops(networks["dash"], networks.get("dot"), networks["dash"].shape, device, networks["dash"].classes)
+    dash, dot = networks["dash"], networks.get("dot")
+    counted = flops(dash, dot, dash.shape, device, dash.example(1, device), dot.estimates if dot else 1)
     return measurements, counted, parameters, str(memory_format(device)).removeprefix("torch.")

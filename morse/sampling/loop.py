@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from morse.dash.conditioning import classes_of, given
+from morse.dash.conditioning import Condition
 from morse.data.pixels import to_uint8
 from morse.methods.base import EstimateFunction, Predictor
 from morse.methods.baseline import as_predictor
@@ -57,7 +57,7 @@ def trajectory(
     sampler: Sampler,
     x: Tensor,
     noise: Noise = (),
-    cond: Tensor | None = None,
+    cond: Condition = (),
 ) -> Tensor:
     """The images, in [-1, 1], that a sampler makes of noise x (B, C, H, W) at its first time.
 
@@ -72,7 +72,7 @@ def trajectory(
         x: of any floating-point type. All is computed in it.
         noise: fresh noise for a stochastic sampler. Generators draw in float32 whatever x is, so a
             run in float64 has the noise of one in float32.
-        cond: the classes of the images, (B,), for a network that takes any.
+        cond: of the images, for a network that takes any.
 
     Raises:
         ValueError: if noise is missing, or is of another shape than x.
@@ -96,7 +96,7 @@ def trajectory(
     predictor.begin()
     state = None
     for index, t in enumerate(sampler.times):
-        estimate = predictor(x, t, *given(cond))
+        estimate = predictor(x, t, *cond)
         if not sampler.learned_variance:
             estimate = estimate[:, : x.shape[1]]
         x, state = sampler.step(index, x, estimate, state, take)
@@ -140,7 +140,7 @@ def sample_shard(
     device: torch.device | str = "cpu",
     progress: str = "sample",
     warm_up: Sequence[int] = (2,),
-    classes: int = 0,
+    conditions: Callable[[Sequence[int]], Condition] = lambda indices: (),
     decode: Callable[[Tensor], Tensor] | None = None,
 ) -> Shard:
     """Images ``first`` to ``first + count - 1`` of the run with ``seed``.
@@ -150,14 +150,15 @@ def sample_shard(
         progress: caption of the progress bar.
         warm_up: sizes of batches that run before the clock starts. Two images load all code.
             Compiled networks need each size of the run (:func:`batch_sizes`).
-        classes: how many the network takes. An image's class follows from seed and index.
+        conditions: indices of images -> their condition
+            (:func:`morse.dash.conditioning.conditions_of`).
         decode: of a latent model, samples -> images. Its time counts.
     """
 
     def run(indices: Sequence[int]) -> Tensor:
         generators = [generator(seed, i) for i in indices]
         x = draw(generators, shape, device)
-        made = trajectory(predictor, sampler, x, generators, classes_of(seed, indices, classes, device))
+        made = trajectory(predictor, sampler, x, generators, conditions(indices))
         return made if decode is None else decode(made)
 
     images, seconds = [], 0.0

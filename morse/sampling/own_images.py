@@ -98,7 +98,7 @@ def _write(dash: Dash, own: Mapping[str, Any], parts: list[Path], output: Path) 
         for path in parts:
             shard = load_shard(path)
             for index, image in enumerate(shard.images, shard.first):
-                yield image, None if classes is None else int(classes[index])
+                yield image, None if not classes else int(classes[0][index])
 
     held = max(1, count // 10)
     splits = {"train": ("all", 0, count - held), "test": ("all", count - held, held)}

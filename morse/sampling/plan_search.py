@@ -26,7 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from morse.dash.base import Dash
-from morse.dash.conditioning import classes_of
+from morse.dash.conditioning import conditions_of
 from morse.files import open_npz, read_json, write_json, write_npz
 from morse.methods.base import DotFunction, Predictor
 from morse.methods.baseline import Baseline
@@ -70,7 +70,7 @@ def candidates(budget: int, ratio: float, shares: Sequence[float], leans: Sequen
 
 def _run(predictor: Predictor, sampler: Sampler, dash: Dash, images: int, seed: int, device: Any) -> Tensor:
     generators = [generator(seed, index) for index in range(images)]
-    cond = classes_of(seed, range(images), dash.classes, device)
+    cond = conditions_of(dash, seed, device)(range(images))
     return trajectory(predictor, sampler, draw(generators, dash.shape, device), generators, cond)
 
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,10 @@ import numpy as np
 import torch
 
 from morse.dash.base import Dash
+from morse.dash.conditioning import Encoded, conditions_of
 from morse.dash.loading import load_dash
 from morse.data.parts import bounds
-from morse.dot.loading import load_dot
+from morse.dot.loading import dash_for, load_dot
 from morse.dot.network import Dot
 from morse.experiments.cards import Card, default_settings, read_card, sampler_view
 from morse.methods import BASELINE, METHODS, MORSE, method_named
@@ -27,6 +28,7 @@ from morse.runtime.execution import EXECUTIONS, executable
 from morse.samplers import make_sampler
 from morse.sampling.loop import batch_sizes, sample_shard
 from morse.sampling.plan_search import read_choice
+from morse.sampling.prompts import encode_prompts
 from morse.sampling.shards import Shard
 
 
@@ -60,6 +62,8 @@ def run_part(
     device: torch.device | str = "cpu",
     executions: Mapping[str, str] | None = None,
     caption: str = "sample",
+    prompts: Encoded | None = None,
+    guidance: float | None = None,
 ) -> Shard:
     """Images ``first`` to ``first + count - 1`` of a run.
 
@@ -68,6 +72,7 @@ def run_part(
         sampler: ``kind`` and ``options`` of a sampler's card.
         executions: network -> how it runs; None: eagerly.
         caption: of the progress bar.
+        prompts, guidance: of a text model, the encoded prompts and the guidance scale.
     """
     executions = executions or dict.fromkeys(networks, "eager")
     dash = networks["dash"]
@@ -76,7 +81,8 @@ def run_part(
     repeats = max(EXECUTIONS[executions[name]] for name in networks)
     warm_up = repeats * batch_sizes(count, batch_size) or [2]
     steps = make_sampler(sampler, dash.schedule, plan.nfe)
-    what = seed, first, count, batch_size, device, caption, warm_up, dash.classes, dash.decode
+    conditions = conditions_of(dash, seed, device, prompts, guidance)
+    what = seed, first, count, batch_size, device, caption, warm_up, conditions, dash.decode
     shard = sample_shard(predictor, steps, dash.shape, *what)
     return replace(
         shard, provenance=provenance(device_name(device)) | {"execution": dict(executions)}, costs=plan.costs
@@ -92,7 +98,12 @@ def load_networks(
         dot: a file of Dot's weights; None: the card's.
     """
     dash = load_dash(card, device=device)
-    return {"dash": dash} | ({"dot": load_dot(card, dash, dot)} if "dot" in names else {})
+    return networks_of(dash, load_dot(card, dash, dot) if "dot" in names else None)
+
+
+def networks_of(dash: Dash, dot: Dot | None) -> dict[str, Any]:
+    """The networks by name, with a Dash that gives all that Dot takes."""
+    return {"dash": dash} if dot is None else {"dash": dash_for(dot, dash), "dot": dot}
 
 
 def run_shard(
@@ -144,6 +155,8 @@ def sample(
     seed: int = 0,
     batch_size: int = 100,
     settings: Mapping[str, Any] | None = None,
+    prompts: Sequence[str] | None = None,
+    guidance: float = 7.5,
 ) -> np.ndarray:
     """Images of a model, by Morse or another method: (images, C, H, W) uint8.
 
@@ -158,6 +171,8 @@ def sample(
             without.
         budget: in LSD, latencies of a Dash step.
         settings: of the method; None: those of config/config.yaml.
+        prompts: of a text model. Image i has prompt i modulo their number.
+        guidance: its guidance scale.
 
     Raises:
         ValueError: one line, for an unknown name, a budget that is too small, or a missing Dot that
@@ -170,8 +185,7 @@ def sample(
     card = sampler_view(read_card("sampler", sampler) if isinstance(sampler, str) else sampler)
     ratio = 1.0 if dot is None else dot.ratio
     plan = plan_of(name, budget, ratio, default_settings(name) if settings is None else settings)
-    networks = {"dash": dash} | ({"dot": dot} if "dot" in needs else {})
-    device = next(dash.network.parameters()).device
-    return run_part(
-        networks, name, plan, card, seed, 0, images, batch_size, device, caption=f"{name}, {budget} LSD"
-    ).images
+    networks = networks_of(dash, dot if "dot" in needs else None)
+    device, caption = next(dash.network.parameters()).device, f"{name}, {budget} LSD"
+    text = {} if prompts is None else {"prompts": encode_prompts(dash, prompts), "guidance": guidance}
+    return run_part(networks, name, plan, card, seed, 0, images, batch_size, device, caption=caption, **text).images

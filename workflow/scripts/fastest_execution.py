@@ -13,5 +13,6 @@ with job(snakemake, networks=True):
     wildcards, config, device = snakemake.wildcards, snakemake.params, device_of(snakemake)
     loaded = load_networks(config.card, ("dash", wildcards.network), snakemake.input.dot, device)
     dash, network = loaded["dash"], loaded[wildcards.network]
-    found = fastest(wildcards.network, network, dash.shape, config.batch_size, device=device, classes=dash.classes)
+    example = {"cond": dash.example(config.batch_size, device), "estimates": getattr(network, "estimates", 1)}
+    found = fastest(wildcards.network, network, dash.shape, config.batch_size, device=device, **example)
     save_execution(wildcards.model, wildcards.network, found, written_by(device), snakemake.output.record)
