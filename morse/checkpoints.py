@@ -2,28 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from morse.files import DamagedFile, write_bytes
 from morse.formats import require_text
 
 
-def read_state(path: Path, like: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def read_state(path: Path, like: Mapping[str, Tensor], without: tuple[str, ...] = ()) -> dict[str, Tensor]:
     """The tensors of a weights file, with the names and shapes of ``like``.
+
+    Args:
+        without: beginnings of names that are not read.
 
     Raises:
         DamagedFile: for a file that cannot be read or belongs to another network.
     """
-    with _readable(path):
-        state = load_file(path)
-    return require_state(state, like, path)
+    return require_state(_tensors(path, lambda name: not name.startswith(without)), like, path)
+
+
+def read_texts(path: Path, prefix: str) -> list[str]:
+    """The texts that :func:`as_tensor` put into a weights file, named ``prefix`` and a number.
+
+    Raises:
+        DamagedFile: one line, for a file that cannot be read.
+    """
+    found = _tensors(path, lambda name: name.startswith(prefix))
+    return [bytes(found[name].tolist()).decode("utf-8") for name in sorted(found)]
+
+
+def as_tensor(text: str) -> Tensor:
+    """A text as a tensor of its UTF-8 bytes, (n,) uint8."""
+    return torch.tensor(list(text.encode("utf-8")), dtype=torch.uint8)
+
+
+def _tensors(path: Path, wanted: Callable[[str], bool]) -> dict[str, Tensor]:
+    with _readable(path), safe_open(path, "pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys() if wanted(name)}  # noqa: SIM118 - no mapping
 
 
 def require_state(state: dict[str, Tensor], like: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:

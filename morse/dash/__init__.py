@@ -11,6 +11,7 @@ FAMILIES = Registry(
         "iddpm": "morse.dash.iddpm:build",
         "adm": "morse.dash.adm:build",
         "ldm": "morse.dash.ldm:build",
+        "stable-diffusion": "morse.dash.stable_diffusion:build",
         "diffusers": "morse.dash.diffusers:build",
     },
 )

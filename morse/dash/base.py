@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,8 +16,9 @@ from morse.schedules.noise import NoiseSchedule
 if TYPE_CHECKING:
     from morse.dash.text import TextEncoders
 
-AUTOENCODER = "autoencoder."
-"""Before the names of an autoencoder's tensors in a file of Dash's weights."""
+AUTOENCODER, TEXT, TOKENIZER = "autoencoder.", "text.", "tokenizer."
+"""Before the names of tensors in a file of Dash's weights: an autoencoder's, those of text models
+(then a model's number), and of tokenizers as text (:func:`morse.checkpoints.as_tensor`)."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Dash:
         autoencoder: of a latent model.
         guidance: how a text model is guided; empty for others.
         prompt_shapes: of the tensors of an encoded prompt, without B.
-        text: of a text model, what encodes its prompts. A job with encoded prompts loads none.
+        encoders: of a text model, what encodes its prompts. A job with encoded prompts loads none.
     """
 
     network: nn.Module
@@ -48,7 +49,7 @@ class Dash:
     autoencoder: Autoencoder | None = None
     guidance: str = ""
     prompt_shapes: tuple[tuple[int, ...], ...] = ()
-    text: TextEncoders | None = None
+    encoders: TextEncoders | None = None
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -78,10 +79,31 @@ class Dash:
         return guided(torch.full((batch_size,), 7.5, device=device), own, empty, self.guidance)
 
     def state(self) -> dict[str, Tensor]:
-        """The tensors of its file of weights: the network's, and an autoencoder's behind
-        :data:`AUTOENCODER`."""
-        beside = {} if self.autoencoder is None else self.autoencoder.network.state_dict()
-        return self.network.state_dict() | {f"{AUTOENCODER}{name}": value for name, value in beside.items()}
+        """The tensors of its file of weights, without tokenizers."""
+        return {f"{prefix}{name}": value for prefix, part in self.parts() for name, value in _state(part).items()}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Takes the tensors of :meth:`state`."""
+        for prefix, part in self.parts():
+            part.load_state_dict({name: state[f"{prefix}{_common(name)}"] for name in part.state_dict()})
+
+    def parts(self) -> Iterator[tuple[str, nn.Module]]:
+        """Each network with what stands before the names of its tensors."""
+        yield "", self.network
+        if self.autoencoder is not None:
+            yield AUTOENCODER, self.autoencoder.network
+        for number, model in enumerate(() if self.encoders is None else self.encoders.models):
+            yield f"{TEXT}{number}.", model
 
     def __call__(self, x: Tensor, t: Tensor, *cond: Tensor) -> Tensor:
         return self.estimate(x, t, *cond)
+
+
+def _state(part: nn.Module) -> dict[str, Tensor]:
+    return {_common(name): value for name, value in part.state_dict().items()}
+
+
+def _common(name: str) -> str:
+    """A tensor's name without what only some releases of transformers put before those of text
+    models."""
+    return name.removeprefix("text_model.")

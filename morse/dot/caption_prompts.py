@@ -31,7 +31,7 @@ class CaptionPrompts:
     ):
         if captions is None:
             raise ValueError("the network takes prompts, and the data have no captions; give data with captions")
-        if dash.text is None:
+        if dash.encoders is None:
             raise ValueError("the network's text encoders are not loaded; load them with it")
         self.dash, self.captions, self.device = dash, captions, device
         self.low, self.high = scales
@@ -45,4 +45,4 @@ class CaptionPrompts:
         return guided(scale, own, self.empty, self.dash.guidance)
 
     def _encoded(self, prompts: list[str]) -> Condition:
-        return tuple(tensor.to(self.device) for tensor in self.dash.text.encode(prompts))
+        return tuple(tensor.to(self.device) for tensor in self.dash.encoders.encode(prompts))

@@ -32,7 +32,7 @@ def encode_prompts(dash: Dash, prompts: Sequence[str]) -> Encoded:
     Raises:
         ValueError: one line, for no prompts, or a Dash without text encoders.
     """
-    if dash.text is None:
+    if dash.encoders is None:
         raise ValueError("the model takes no prompts, or was loaded without its text encoders; leave the prompts out")
     if not prompts:
         raise ValueError("there is no prompt; give one or more")
@@ -43,7 +43,7 @@ def encode_prompts(dash: Dash, prompts: Sequence[str]) -> Encoded:
 
 
 def _encoded(dash: Dash, prompts: list[str]) -> Condition:
-    return tuple(tensor.cpu() for tensor in dash.text.encode(prompts))
+    return tuple(tensor.cpu() for tensor in dash.encoders.encode(prompts))
 
 
 def save_prompts(encoded: Encoded, path: Path, identity: str) -> None:

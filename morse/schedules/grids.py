@@ -61,6 +61,30 @@ def leading(schedule: NoiseSchedule, calls: int) -> list[float]:
     return [float(i * (total // calls)) for i in reversed(range(calls))]
 
 
+def leading_offset(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``i (T // calls) + 1``: diffusers' ``timestep_spacing="leading"`` with ``steps_offset=1``, as
+    Stable Diffusion has it. Its run ends with ``end="abar_0"``.
+
+    Raises:
+        ValueError: for T calls or more, or fewer than one.
+    """
+    total = training_steps(schedule, "leading-offset")
+    _check(calls, total - 1, total, "leading-offset")
+    return [float(i * (total // calls) + 1) for i in reversed(range(calls))]
+
+
+def uniform_offset(schedule: NoiseSchedule, calls: int) -> list[float]:
+    """``i T // calls + 1``: :func:`compvis` for any number of calls, as :func:`uniform` is of the
+    DDIM authors' grid. Its run ends with ``end="abar_0"``.
+
+    Raises:
+        ValueError: for more calls than T / 2, or fewer than one.
+    """
+    total = training_steps(schedule, "uniform-offset")
+    _check(calls, total // 2, total, "uniform-offset")
+    return [float(i * total // calls + 1) for i in reversed(range(calls))]
+
+
 def trailing(schedule: NoiseSchedule, calls: int) -> list[float]:
     """``round(T - i T / calls) - 1``: diffusers' ``timestep_spacing="trailing"``, from T - 1 down.
 
@@ -160,6 +184,8 @@ GRIDS = Registry(
     {
         "uniform": "morse.schedules.grids:uniform",
         "leading": "morse.schedules.grids:leading",
+        "leading-offset": "morse.schedules.grids:leading_offset",
+        "uniform-offset": "morse.schedules.grids:uniform_offset",
         "trailing": "morse.schedules.grids:trailing",
         "quadratic": "morse.schedules.grids:quadratic",
         "log-snr": "morse.schedules.even_grids:log_snr",
