@@ -1,7 +1,7 @@
 """Which metrics a task has by which extractor, with prompts and without."""
 
 from morse.experiments.cards import read_cards, resource
-from morse.quality.task_metrics import metrics_of_task, needs_prompts, prompts_file, text_extractors
+from morse.quality.task_metrics import metrics_of_task, needs_prompts, prompts_file, prompts_view, text_extractors
 
 CONFIG = {"quality": {"metrics": ["kid", "clip_score"], "groups": 20}, "images": 100}
 CARDS = read_cards({})
@@ -28,3 +28,9 @@ def test_only_extractors_that_read_text_score_prompts_and_only_of_tasks_that_hav
 def test_prompts_are_read_from_the_data_or_from_a_list_of_one_s_own():
     assert prompts_file({"data": DATA, "prompts": {"split": "prompts"}}) == str(resource(DATA["file"]))
     assert prompts_file({"data": DATA, "prompts": {"file": "mine.txt"}}) == str(resource("mine.txt"))
+
+
+def test_jobs_of_tasks_without_prompts_depend_on_no_more_than_before():
+    card = {"data": DATA, "extractors": NAMES, "reference": {"split": "all"}}
+    assert prompts_view(card) == {}
+    assert prompts_view(card | {"prompts": {"split": "prompts"}}) == {"data": DATA, "prompts": {"split": "prompts"}}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from morse.experiments.cards import Card, Cards, resource
+from morse.experiments.cards import Card, Cards, only, resource
 from morse.quality.extractors import TEXT_EXTRACTORS
 from morse.quality.metrics import METRICS, metrics_by_extractor
 
@@ -47,6 +47,11 @@ def require_prompts(config: Mapping[str, Any], cards: Cards, tasks: Iterable[str
                     f"configuration: quality: metrics: {name} needs an extractor that reads text; "
                     f"add one to the extractors of task {task}, such as {known[0]}"
                 )
+
+
+def prompts_view(card: Card) -> dict[str, Any]:
+    """The part of a task's card that says what its prompts are; empty if it has none."""
+    return only(card, ("data", "prompts")) if "prompts" in card else {}
 
 
 def prompts_file(card: Card) -> str:

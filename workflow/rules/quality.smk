@@ -53,7 +53,7 @@ rule prompt_features:
     conda:
         "../../environment.yml"
     params:
-        task=lambda w: cards.only(CARDS["task"][w.task], ("data", "prompts")),
+        task=lambda w: prompts_view(CARDS["task"][w.task]),
         extractor=lambda w: cards.extractor_view(CARDS["extractor"][w.extractor]),
         device=config["device"],
     script:
@@ -84,6 +84,6 @@ rule metrics:
         names=lambda w: metrics_of(w.task)[w.extractor],
         caption=lambda w: CARDS["extractor"][w.extractor]["caption"],
         groups=config["quality"]["groups"],
-        task=lambda w: cards.only(CARDS["task"][w.task], ("data", "prompts")),
+        task=lambda w: prompts_view(CARDS["task"][w.task]),
     script:
         "../scripts/metrics.py"
