@@ -90,7 +90,7 @@ def first_extractor(task):
 
 def metrics_of(task):
     """Extractor -> the metrics that are computed by it; extractors without any are left out."""
-    return metrics_of_task(config, CARDS, task)
+    return task_metrics.metrics_of_task(config, CARDS, task)
 
 
 def grid_runs(wildcards):

@@ -45,7 +45,7 @@ rule shard_features:
 
 rule prompt_features:
     input:
-        prompts=lambda w: prompts_file(CARDS["task"][w.task]),
+        prompts=lambda w: task_metrics.prompts_file(CARDS["task"][w.task]),
     output:
         features="<results>/features/prompts/{task}/{extractor}.npz",
     log:
@@ -53,7 +53,7 @@ rule prompt_features:
     conda:
         "../../environment.yml"
     params:
-        task=lambda w: prompts_view(CARDS["task"][w.task]),
+        task=lambda w: task_metrics.prompts_view(CARDS["task"][w.task]),
         extractor=lambda w: cards.extractor_view(CARDS["extractor"][w.extractor]),
         device=config["device"],
     script:
@@ -71,7 +71,7 @@ rule metrics:
         reference_features="<results>/features/reference/{task}/{extractor}.npz",
         prompts=lambda w: (
             "<results>/features/prompts/{task}/{extractor}.npz"
-            if needs_prompts(metrics_of(w.task)[w.extractor])
+            if task_metrics.needs_prompts(metrics_of(w.task)[w.extractor])
             else []
         ),
     output:
@@ -84,6 +84,6 @@ rule metrics:
         names=lambda w: metrics_of(w.task)[w.extractor],
         caption=lambda w: CARDS["extractor"][w.extractor]["caption"],
         groups=config["quality"]["groups"],
-        task=lambda w: prompts_view(CARDS["task"][w.task]),
+        task=lambda w: task_metrics.prompts_view(CARDS["task"][w.task]),
     script:
         "../scripts/metrics.py"
