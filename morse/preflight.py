@@ -21,6 +21,7 @@ from morse.methods import METHODS
 from morse.published import Source, lacking, sources_of
 from morse.quality.extractors import EXTRACTORS
 from morse.quality.metrics import FRECHET, METRICS, require_metrics
+from morse.quality.task_metrics import require_prompts
 from morse.registry import require_known, unknown
 
 Config = Mapping[str, Any]
@@ -177,6 +178,7 @@ def _check_counts(config: Config, cards: Cards, runs: Runs) -> None:
     if images < max(shards, METRICS[FRECHET].least_images(0, groups)):
         raise ValueError(f"configuration: images: {images} are fewer than shards, or than twice quality: groups")
     require_metrics(config["quality"]["metrics"])
+    require_prompts(config, cards, _tasks(runs))
     for name in config["quality"]["metrics"]:
         for task in _tasks(runs):
             first = cards["extractor"][cards["task"][task]["extractors"][0]]

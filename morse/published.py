@@ -87,21 +87,27 @@ def sources_of(kind: str, name: str, card: Mapping[str, Any]) -> list[Source]:
     for holder in holders:  # of a file that is used as it is published
         if "source" in holder:
             place = published_place(holder["file"]) or Path(holder["file"])
-            found += _sources(name, holder, place.parent, digest=f"sha256:{holder['sha256']}")
+            found += _sources(name, holder, place.parent, used=place.name)
     return found
 
 
 def _sources(
-    name: str, holder: Mapping[str, Any], place: Path, licence: str | None = None, digest: str = ""
+    name: str, holder: Mapping[str, Any], place: Path, licence: str | None = None, used: str = ""
 ) -> list[Source]:
-    found = []
+    """Those of a holder.
+
+    Args:
+        used: the file that the holder's own hash is of; empty if of what is made of the sources. A
+            single source is that file, whatever its name.
+    """
+    found, alone = [], used and len(holder.get("source", [])) == 1
     for entry in holder.get("source", []):
         if len({"url", "hub", "by_hand"} & {*entry}) != 1 or ("hub" in entry) != ("path" in entry):
             raise ValueError(f"{name}: source: {entry['file']} needs one of url, hub with path, and by_hand")
         for kind, digits in DIGITS.items():
             if not re.fullmatch(f"[0-9a-fA-F]{{{digits}}}", entry.get(kind, "0" * digits)):
                 raise ValueError(f"{name}: source: {entry['file']}: {kind} has not {digits} hexadecimal digits")
-        known = digest_of(entry) or digest
+        known = digest_of(entry) or (digest_of(holder) if entry["file"] == used or alone else "")
         keys = {key: entry[key] for key in ("url", "hub", "by_hand", "revision", "size") if key in entry}
         stated = holder.get("licence", licence)
         words = {"licence": stated} if stated else {}

@@ -419,6 +419,37 @@ def test_metrics_need_images_of_the_reference_too():
         preflight(merged(DEFAULT, {"quality": {"groups": 40, "metrics": ["kid"]}}), CARDS, [run()])
 
 
+PROMPTS = {"file": "prompts.txt"}
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ({}, "configuration: quality: metrics: clip_score needs a task with prompts; leave it out"),
+        (
+            {"prompts": PROMPTS},
+            "clip_score needs an extractor that reads text; add one to .* fashion-mnist, such as clip-vit",
+        ),
+    ],
+)
+def test_a_score_of_prompts_needs_prompts_and_an_extractor_that_reads_them(task, message):
+    config = merged(DEFAULT, {"quality": {"metrics": ["kid", "clip_score"]}})
+    cards, runs = copy.deepcopy(read_cards({})), runs_of(config["experiments"])
+    cards["task"]["fashion-mnist"] |= task
+    with pytest.raises(ValueError, match=message) as error:
+        preflight(config, cards, runs)
+    assert "\n" not in str(error.value)
+
+
+def test_a_score_of_prompts_passes_with_both():
+    config = merged(DEFAULT, {"quality": {"metrics": ["clip_score"]}})
+    cards, runs = copy.deepcopy(read_cards({})), runs_of(config["experiments"])
+    cards["task"]["fashion-mnist"] |= {"prompts": PROMPTS, "extractors": ["fashion-classifier", "clip-vit-l14"]}
+    preflight(config, cards, runs, published=False)
+    with pytest.raises(DamagedFile, match="weights/clip-vit-l14/merges.txt; run `morse fetch clip-vit-l14`"):
+        preflight(config, cards, runs)
+
+
 def test_compiling_needs_a_compiler(monkeypatch):
     compiled = merged(DEFAULT, {"execution": "compiled"})
     monkeypatch.setenv("CXX", "/bin/sh -x")

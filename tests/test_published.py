@@ -89,6 +89,16 @@ def test_overrides_change_what_is_published():
     assert (source.url, source.digest) == ("http://127.0.0.1/x", "sha256:" + "1" * 64)
 
 
+def test_the_hash_of_an_extractor_is_that_of_its_own_file_of_several():
+    weights = {"sha256": "1" * 64}
+    found = published_by(["clip-vit-l14"], {"extractors": {"clip-vit-l14": {"weights": weights}}})
+    assert {source.path.name: source.digest for source in found} == {
+        "model.safetensors": "sha256:" + "1" * 64, "config.json": "", "vocab.json": "", "merges.txt": ""
+    }  # fmt: skip
+    assert {source.path.parent.name for source in found} == {"clip-vit-l14"}
+    assert not any(source.digest for source in published_by(["clip-vit-g14"], {}))
+
+
 @pytest.mark.parametrize(
     ("name", "message"), [("incepton", "unknown name 'incepton'"), ("fashion-mnist", "nothing of it has to be fetched")]
 )

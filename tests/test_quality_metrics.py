@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from morse.files import DamagedFile
+from morse.quality.clip_score import clip_score
 from morse.quality.features import Features, joined, read_features
 from morse.quality.frechet import frechet_infinity, frechet_with_error
 from morse.quality.kid import kid
@@ -22,7 +23,9 @@ from morse.quality.metrics import (
     require_metrics,
 )
 from morse.quality.precision_recall import density_coverage, precision_recall
+from morse.quality.prompt_features import PromptFeatures
 from morse.quality.statistics import Statistics
+from morse.results.speedup_by_metric import DISTANCES
 
 BESIDE = [name for name in METRICS if name != FRECHET]
 """What the configuration may name."""
@@ -100,9 +103,13 @@ def reference_features(extractor=EXTRACTOR):
     return features(150, seed=1, data="shapes/test", extractor=extractor)
 
 
+def prompts(extractor=EXTRACTOR):
+    return PromptFeatures(extractor, "list", 0, np.random.default_rng(2).normal(size=(7, 3)).astype(np.float32))
+
+
 def measured(names, generated, groups=GROUPS):
     reference = reference_features()
-    return measure(names, generated, reference, sums_of(reference), groups)
+    return measure(names, generated, reference, sums_of(reference), groups, prompts())
 
 
 @pytest.mark.parametrize("groups", [10, 20])
@@ -138,6 +145,12 @@ def test_metrics_are_those_of_the_library():
     assert found["frechet_infinity"]["value"] == infinity.value
     assert found["frechet_infinity"]["standard_error"] == infinity.standard_error > 0
     assert measured([], generated) == {}
+    score = clip_score(generated.values, prompts().values, GROUPS)
+    assert found["clip_score"] == {
+        "value": score.value,
+        "standard_error": score.standard_error,
+        "without_groups": list(score.without_groups),
+    }
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -156,7 +169,7 @@ def test_columns_of_the_tables_are_those_of_all_metrics_beside_the_distance():
     assert COLUMNS[:3] == ("kid", "kid_se", "frechet_infinity") and FRECHET not in COLUMNS
 
 
-@pytest.mark.parametrize("name", [FRECHET, "kid", "frechet_infinity"])
+@pytest.mark.parametrize("name", [FRECHET, "kid", "frechet_infinity", "clip_score"])
 def test_the_jackknife_has_the_groups_that_it_is_told(name):
     for groups in (4, 12):
         assert len(measured([name], features(), groups)[name]["without_groups"]) == groups
@@ -192,12 +205,39 @@ def test_each_extractor_of_a_task_has_its_metrics_and_the_first_may_have_none():
     assert metrics_by_extractor([], {"small": 64, "large": 1280}, 100, 20) == {"large": [FRECHET]}
 
 
+def test_a_metric_of_prompts_is_by_extractors_that_read_them_alone():
+    names = ["clip_score", "kid"]
+    assert named_metrics(names, True, images=100, dim=64, groups=20) == ["kid"]
+    assert named_metrics(names, True, images=100, dim=64, groups=20, of_prompts=True) == names
+    assert named_metrics(names, False, images=100, dim=64, groups=20, of_prompts=True) == [FRECHET, *names]
+    found = metrics_by_extractor(names, {"inception": 64, "clip": 12}, 100, 20, ["clip"])
+    assert found == {"inception": ["kid"], "clip": [FRECHET, *names]}
+    assert metrics_by_extractor(["clip_score"], {"inception": 64, "clip": 12}, 100, 20) == {"clip": [FRECHET]}
+
+
+def test_a_score_of_prompts_is_no_distance():
+    assert not METRICS["clip_score"].distance and "clip_score" not in DISTANCES
+    assert {"clip_score", "clip_score_se"} <= set(COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [(None, "clip_score of run needs features of its prompts"), (prompts("other"), "of prompts by other")],
+)
+def test_no_prompts_or_those_of_another_extractor_are_refused(given, said):
+    reference = reference_features()
+    with pytest.raises(ValueError, match=said) as error:
+        measure(["clip_score"], features(), reference, sums_of(reference), GROUPS, given)
+    assert "\n" not in str(error.value)
+    assert measure(["kid"], features(), reference, sums_of(reference), GROUPS, given)
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [
         (["kid", "frechet_infinty"], "'frechet_infinty'; did you mean 'frechet_infinity'?"),
         ([FRECHET], "'frechet'"),  # which is always computed
-        (["second_opinion"], "'second_opinion'; known: density_coverage"),
+        (["second_opinion"], "'second_opinion'; known: clip_score"),
     ],
 )
 def test_an_unknown_metric_is_one_line(names, said):

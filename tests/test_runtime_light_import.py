@@ -81,3 +81,16 @@ print(diffusers.utils.is_peft_available())
 
 def test_the_library_hides_nothing():
     assert run("import morse.dash.loading, diffusers; print(diffusers.utils.is_transformers_available())") == ["True"]
+
+
+def test_features_and_metrics_of_pixels_load_neither_transformers_nor_a_vae():
+    code = """
+import sys
+import numpy as np
+import morse.quality.extractors.clip, morse.quality.metrics, morse.quality.task_metrics
+from morse.quality.extractors import load_extractor
+for name in ("fashion-classifier", "efficientnet-lite0"):
+    load_extractor(name)(np.zeros((1, 1, 32, 32), np.uint8))
+print(*[name for name in sys.modules if name.startswith(("transformers", "tokenizers", "diffusers"))])
+"""
+    assert run(code) == []

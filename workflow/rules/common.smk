@@ -14,7 +14,7 @@ from morse.files import DamagedFile
 from morse.methods import METHODS
 from morse.preflight import needed_sources, preflight
 from morse.published import lacking, sources_of
-from morse.quality.metrics import metrics_by_extractor
+from morse.quality import task_metrics
 from morse.results.paper_layout import SCALES, read_layout
 from morse.runtime.orphans import hold
 

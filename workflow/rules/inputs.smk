@@ -90,10 +90,7 @@ def first_extractor(task):
 
 def metrics_of(task):
     """Extractor -> the metrics that are computed by it; extractors without any are left out."""
-    names = CARDS["task"][task]["extractors"]
-    dimensions = {name: CARDS["extractor"][name]["dimension"] for name in names}
-    wanted, groups = config["quality"]["metrics"], config["quality"]["groups"]
-    return metrics_by_extractor(wanted, dimensions, config["images"], groups)
+    return task_metrics.metrics_of_task(config, CARDS, task)
 
 
 def grid_runs(wildcards):

@@ -43,6 +43,23 @@ rule shard_features:
         "../scripts/shard_features.py"
 
 
+rule prompt_features:
+    input:
+        prompts=lambda w: task_metrics.prompts_file(CARDS["task"][w.task]),
+    output:
+        features="<results>/features/prompts/{task}/{extractor}.npz",
+    log:
+        "<results>/logs/prompt_features/{task}/{extractor}.log",
+    conda:
+        "../../environment.yml"
+    params:
+        task=lambda w: task_metrics.prompts_view(CARDS["task"][w.task]),
+        extractor=lambda w: cards.extractor_view(CARDS["extractor"][w.extractor]),
+        device=config["device"],
+    script:
+        "../scripts/prompt_features.py"
+
+
 rule metrics:
     input:
         features=collect(
@@ -52,6 +69,11 @@ rule metrics:
         ),
         reference="<results>/statistics/reference/{task}/{extractor}.npz",
         reference_features="<results>/features/reference/{task}/{extractor}.npz",
+        prompts=lambda w: (
+            "<results>/features/prompts/{task}/{extractor}.npz"
+            if task_metrics.needs_prompts(metrics_of(w.task)[w.extractor])
+            else []
+        ),
     output:
         metrics=f"<results>/metrics/{RUN}/{{extractor}}.json",
     log:
@@ -62,5 +84,6 @@ rule metrics:
         names=lambda w: metrics_of(w.task)[w.extractor],
         caption=lambda w: CARDS["extractor"][w.extractor]["caption"],
         groups=config["quality"]["groups"],
+        task=lambda w: task_metrics.prompts_view(CARDS["task"][w.task]),
     script:
         "../scripts/metrics.py"

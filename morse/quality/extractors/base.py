@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,3 +52,17 @@ class Extractor:
                 batch = torch.from_numpy(images[first : first + self.batch_size].copy()).to(self.device)
                 features[first : first + len(batch)] = self.embed(batch).float().cpu().numpy()
         return features
+
+
+class TextFeatures(NamedTuple):
+    """Features of prompts by an extractor that reads text too.
+
+    Attributes:
+        extractor: its identity, the same as that of its image features.
+        values: (n, D) float32.
+        cut: how many prompts were too long for it and were cut.
+    """
+
+    extractor: str
+    values: np.ndarray
+    cut: int
