@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from morse.dash.text import END, TOKENS, build_text_models, tokenizer_of, tokenizer_text
 from text_models import pipeline, scheduler_of, text_card, text_dash, tiny_tokenizer, write_dash
 
 from morse.dash.loading import load_dash
+from morse.dash.text import END, TOKENS, build_text_models, tokenizer_of, tokenizer_text
 
 PROMPTS = ["a cat on a mat", "", "  naïve café, 猫 🐈‍⬛  ", "cat " * 100]
 

@@ -41,6 +41,8 @@ ORDER = [
     "preflight",
     "forecast",
     "make_dot",
+    "pipeline_schedulers",
+    "pipeline",
     "pipeline",
     "cli_scale",
     "cli",

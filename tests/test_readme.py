@@ -55,7 +55,7 @@ def test_its_speedups_and_their_mean_are_the_reference_s():
 
 def test_six_lines_make_images(tmp_path):
     """The README's example, run as it is written, in a folder of its own."""
-    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.S)
+    example, _ = re.findall(r"```python\n(.*?)```", README, flags=re.S)
     lines = [line for line in example.splitlines() if line.strip()]
     assert len(lines) == 6
     code = example + "\nimport numpy\nnumpy.save('images.npy', images)\n"
@@ -66,3 +66,15 @@ def test_six_lines_make_images(tmp_path):
     images = np.load(tmp_path / "images.npy")
     assert images.shape == (16, 1, 32, 32) and images.dtype == np.uint8
     assert 20 < images.mean() < 120 and images.std() > 40  # clothes on black, not noise and not a flat grey
+
+
+def test_the_pipeline_s_lines_make_images_too(tmp_path):
+    """The second example continues the first."""
+    code = "\n".join(re.findall(r"```python\n(.*?)```", README, flags=re.S))
+    code += "\nimport numpy\nnumpy.save('images.npy', numpy.stack([numpy.asarray(image) for image in images]))\n"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, encoding="utf-8", timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    images = np.load(tmp_path / "images.npy")
+    assert images.shape == (16, 32, 32) and 20 < images.mean() < 120 and images.std() > 40

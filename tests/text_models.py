@@ -6,12 +6,12 @@ Their tokenizer has a byte-level vocabulary of its own, so any text has tokens.
 from dataclasses import replace
 
 import torch
-from morse.dash.text import END, START, text_encoders, tokenizer_text
 from networks import shake
 
 from morse.checkpoints import as_tensor, write_state
 from morse.dash.base import TOKENIZER
 from morse.dash.loading import build_dash
+from morse.dash.text import END, START, text_encoders, tokenizer_text
 from morse.files import sha256
 
 TRAIN = {"steps": 2, "learning_rate": 0.001, "seed": 0, "precision": "float32", "checkpoint_every": 1}

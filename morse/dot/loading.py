@@ -22,7 +22,7 @@ from morse.dash.guidance import GuidedDash
 from morse.dash.loading import build_dash, card_of
 from morse.dot.lora import attach_lora, inference_dot, merge_lora, own_state
 from morse.dot.network import GUIDED, Dot
-from morse.experiments.cards import Card, resource
+from morse.experiments.cards import Card, only, resource
 from morse.files import DamagedFile, require
 from morse.runtime.device import place
 from morse.runtime.flops import count_parameters
@@ -69,19 +69,27 @@ def own_parameters(card: Card) -> int:
 
 
 def load_dot(
-    model: Card | str, dash: Dash, weights: Path | str | None = None, expected_sha256: str | None = None
+    model: Card | str,
+    dash: Dash,
+    weights: Path | str | None = None,
+    expected_sha256: str | None = None,
+    merge: bool = True,
 ) -> Dot:
-    """A model's Dot, frozen and with LoRA merged, on Dash's device.
+    """A model's Dot, frozen, on Dash's device.
 
     Args:
         model: a card, or the name of one.
         dash: the Dash that Dot shares its layers with.
         weights: a trained or a prepared file; None: the card's, checked against the card's SHA-256.
         expected_sha256: the hash of ``weights``; None: not checked.
+        merge: LoRA is merged into a copy of the shared layers. Not merged, Dot shares all of them
+            with Dash, which saves their memory, and is slower. Its own tensors can then be trained
+            further, and shared (:mod:`morse.dot.hub`). It needs a trained file.
 
     Raises:
         DamagedFile: if the file is missing, has another hash, or is of another Dot or Dash.
-        ValueError: for an unknown name, or a card without a file of Dot.
+        ValueError: for an unknown name, a card without a file of Dot, or a prepared file whose LoRA
+            is merged already.
     """
     card = card_of(model)
     if weights is None:
@@ -91,12 +99,16 @@ def load_dot(
     path = require(weights, expected_sha256, "Dot weights")
     metadata = read_metadata(path)
     if "made_for" in metadata:
-        dot = _merged(card, dash, path, json.loads(metadata["made_for"]))
+        dot = _trained(card, dash, path, json.loads(metadata["made_for"]))
+        dot = merge_lora(dot) if merge else dot.eval()
+    elif not merge:
+        raise ValueError(f"Dot weights {path} have LoRA merged into them; give the trained file")
     else:
         _require_dash(path, dash, metadata.get("dash"))
         dot = new_dot(card, dash)
         dot = inference_dot(dot, read_state(path, dot.state_dict()))
     dot.ratio = card["dot"].get("ratio", math.nan)
+    dot.form = only(card["dot"], ("channels", "rank", "preconditioned", "ratio")) | {"schedule": card["schedule"]}
     return place(dot, next(dash.network.parameters()).device)
 
 
@@ -108,8 +120,8 @@ def prepare_dot(
     write_state(load_dot(card, dash, weights, expected_sha256).state_dict(), output, dash=dash.weights)
 
 
-def _merged(card: Card, dash: Dash, path: Path, made_for: dict[str, str]) -> Dot:
-    """The Dot of a trained file, with its LoRA merged."""
+def _trained(card: Card, dash: Dash, path: Path, made_for: dict[str, str]) -> Dot:
+    """The Dot of a trained file, with its LoRA beside the shared layers."""
     _require_dash(path, dash, made_for.get("dash"))
     if (form := made_for.get("form")) != form_of(card):
         raise DamagedFile(
@@ -117,7 +129,7 @@ def _merged(card: Card, dash: Dash, path: Path, made_for: dict[str, str]) -> Dot
         )
     dot = adapted_dot(card, dash)
     dot.load_state_dict(read_state(path, own_state(dot)), strict=False)
-    return merge_lora(dot)
+    return dot
 
 
 def _require_dash(path: Path, dash: Dash, trained_on: str | None) -> None:

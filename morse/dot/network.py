@@ -16,7 +16,9 @@ estimates, in two passes, before guidance combines them.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 
 import torch
 from diffusers.models.embeddings import TimestepEmbedding
@@ -97,9 +99,11 @@ class Dot(nn.Module):
         estimates: of Dash that Dot takes of each image: 2 for BRANCHES, the guided one and the
             difference of both branches.
         ratio: the nominal N of plans, from the card that Dot was loaded by.
+        form: ``channels``, ``rank``, ``preconditioned``, ``ratio`` and ``schedule`` of that card.
     """
 
     ratio: float = math.nan
+    form: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(
         self,
