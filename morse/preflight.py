@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from morse.experiments.axes import Run
+from morse.experiments.axes import UNGUIDED, Run
 from morse.experiments.cards import OWN, Cards, method_view, resource, searches
 from morse.experiments.shapes import image_shape
 from morse.files import DamagedFile
@@ -87,8 +87,19 @@ def _problem(run: Run, cards: Cards) -> str | None:
             f"sampler {run['sampler']!r} is for {needs} time, model {run['model']!r} has {has} time; "
             "use another sampler"
         )
+    if problem := _guidance_problem(run, "guidance" in model["unet"]):
+        return problem
     if run["budget"] < (least := METHODS[run["method"]].least_budget):
         return f"budget {run['budget']} is too small for {run['method']}; use {least} LSD or more"
+    return None
+
+
+def _guidance_problem(run: Run, guided: bool) -> str | None:
+    """What is wrong with a run's guidance scale; None if nothing is."""
+    if guided and run["guidance"] == UNGUIDED:
+        return f"model {run['model']!r} is guided; give guidances, such as [1.5, 3, 7.5], in its experiments"
+    if not guided and run["guidance"] != UNGUIDED:
+        return f"model {run['model']!r} takes no guidance scale, and guidances has {run['guidance']}; leave them out"
     return None
 
 

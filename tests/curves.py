@@ -22,7 +22,15 @@ def record(method="baseline", budget=10, seed=0, dash=None, dot=0, quality=1.0, 
     dash = budget if dash is None else dash
     networks = ("dash",) if method == "baseline" else ("dash", "dot")
     result = {
-        "run": {"model": "twin", "task": "shapes", "sampler": "ddim", "method": method, "budget": budget, "seed": seed},
+        "run": {
+            "model": "twin",
+            "task": "shapes",
+            "sampler": "ddim",
+            "guidance": "none",
+            "method": method,
+            "budget": budget,
+            "seed": seed,
+        },
         "scale": "mini",
         "images": 100,
         "plan": "D" * dash + "." * dot,
@@ -115,3 +123,12 @@ def add_method(monkeypatch, name="other", caption="Other", **changes):
 
 def table(records):
     return runs_table(records, LATENCIES)
+
+
+def at_scales(records, scales=("2", "7.5"), sampler="guided"):
+    """The same records of another sampler, at each of some guidance scales."""
+    return [
+        {**item, "run": item["run"] | {"sampler": sampler, "guidance": scale}, "quality": dict(item["quality"])}
+        for scale in scales
+        for item in records
+    ]

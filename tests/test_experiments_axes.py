@@ -11,7 +11,7 @@ def experiment(**changes):
 
 
 def run(**changes):
-    return dict(zip(AXES, ("twin", "shapes", "ddim", "morse", 5, 0), strict=True)) | changes
+    return dict(zip(AXES, ("twin", "shapes", "ddim", "none", "morse", 5, 0), strict=True)) | changes
 
 
 def test_runs_are_the_product_of_the_lists():
@@ -30,8 +30,11 @@ def test_experiments_add_up_and_a_run_appears_once():
 
 def test_a_run_s_folders_have_a_wildcard_for_each_axis():
     pattern = path_pattern()
-    assert pattern == "model={model}/task={task}/sampler={sampler}/method={method}/budget={budget}/seed={seed}"
-    assert pattern.format(**run()) == "model=twin/task=shapes/sampler=ddim/method=morse/budget=5/seed=0"
+    assert (
+        pattern
+        == "model={model}/task={task}/sampler={sampler}/guidance={guidance}/method={method}/budget={budget}/seed={seed}"
+    )
+    assert pattern.format(**run()) == "model=twin/task=shapes/sampler=ddim/guidance=none/method=morse/budget=5/seed=0"
 
 
 def test_a_path_s_wildcards_are_its_run():

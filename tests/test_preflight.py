@@ -256,7 +256,7 @@ def changed(kind, name, **changes):
 
 
 def run(**changes):
-    return dict(zip(AXES, ("twin", "shapes", "ddim", "morse", 5, 0), strict=True)) | changes
+    return dict(zip(AXES, ("twin", "shapes", "ddim", "none", "morse", 5, 0), strict=True)) | changes
 
 
 def test_runs_that_fit_pass():

@@ -20,8 +20,8 @@ from morse.results.speedup import SPEEDUP_COLUMNS, speedup_table
 REFERENCE = resource("results/reference/figure4")
 SHIPPED = read_layout(resource("config/paper_figures.yaml"), schema("paper_figures"))
 CLAIMS = read_claims(resource("config/claims.yaml"), schema("claims"))
-CELL = {"model": "big", "task": "birds", "sampler": "ddim"}
-TWIN = {"model": "twin", "task": "shapes", "sampler": "ddim"}
+CELL = {"model": "big", "task": "birds", "sampler": "ddim", "guidance": "none"}
+TWIN = {"model": "twin", "task": "shapes", "sampler": "ddim", "guidance": "none"}
 LAYOUT = {
     "budgets": {"first": 3, "last": 100},
     "figures": {"one": {"title": "One", "panels": [

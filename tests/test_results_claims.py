@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 SHIPPED = ROOT / "config" / "claims.yaml"
 SCHEMA = read_yaml(ROOT / "workflow" / "schemas" / "claims.schema.yaml")
 BUDGETS = (3, 10, 30, 60, 100)
-CELL = {"model": "big", "task": "birds", "sampler": "ddim"}
+CELL = {"model": "big", "task": "birds", "sampler": "ddim", "guidance": "none"}
 MEAN = {
     "measure": "mean_speedup",
     "metric": "FID",

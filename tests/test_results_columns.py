@@ -117,7 +117,7 @@ def test_hostile_names_reach_every_table_figure_and_text(tmp_path, name):
     write_tables(tables, paths)
     read = {table: read_table(path) for table, path in paths.items()}
     for table in TABLES:
-        assert not tables[table].empty
+        assert not tables[table].empty or table == "best_guidance"  # its runs take no guidance
         same(read[table], tables[table])
     assert set(read["runs"]["commit"]) == {name or "unknown"} and set(read["costs"]["trained_on"]) == {name}
     again = speedup_table(read["runs"], read["jackknife"])
@@ -127,7 +127,7 @@ def test_hostile_names_reach_every_table_figure_and_text(tmp_path, name):
         (panel,) = figure.axes
         FigureCanvasAgg(figure).draw()
         assert panel.get_title() == f"{name}\n{name} on {name}, mini scale"
-    for table in set(TEXTS) & {*TABLES}:
+    for table in (set(TEXTS) & {*TABLES}) - {"best_guidance"}:
         text, expected = TEXTS[table][0](read[table]), TEXTS[table][0](tables[table])
         pd.testing.assert_frame_equal(text, expected, check_dtype=False)
         assert set(text["model"]) == {name}

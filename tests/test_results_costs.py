@@ -10,7 +10,7 @@ from morse.results.costs import COST_COLUMNS, cost_table
 from morse.results.runs import RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS
 
-KEY = {"model": "twin", "task": "shapes", "sampler": "ddim"}
+KEY = {"model": "twin", "task": "shapes", "sampler": "ddim", "guidance": "none"}
 TRAINING = {"twin": {"seconds": 1000.0, "hardware": "a GPU"}}
 
 

@@ -17,8 +17,8 @@ from morse.results.summary import speedup_summary
 REFERENCE = resource("results/reference/figure4")
 SHIPPED = read_layout(resource("config/paper_figures.yaml"), schema("paper_figures"))
 CLAIMS = read_claims(resource("config/claims.yaml"), schema("claims"))
-CELL = {"model": "big", "task": "birds", "sampler": "ddim"}
-TWIN = {"model": "twin", "task": "shapes", "sampler": "ddim"}
+CELL = {"model": "big", "task": "birds", "sampler": "ddim", "guidance": "none"}
+TWIN = {"model": "twin", "task": "shapes", "sampler": "ddim", "guidance": "none"}
 LAYOUT = {
     "budgets": {"first": 4, "last": 64},
     "figures": {"one": {"title": "One", "panels": [
@@ -88,7 +88,11 @@ def test_cells_that_were_not_run_are_never_filled_in():
     }  # fmt: skip
     others = [row for _, row in result.iterrows() if row["state"] != "run"]
     assert len(others) == 3 and all({*OURS, "method"} <= {*missing(row)} for row in others)
-    assert [[*row[[*CELL]]] for row in others] == [["big", "birds", "ddim"], ["big", "birds", "ddpm"], ["", "", ""]]
+    assert [[*row[[*CELL]]] for row in others] == [
+        ["big", "birds", "ddim", "none"],
+        ["big", "birds", "ddpm", "none"],
+        [""] * 4,
+    ]
     assert [row["paper_low"] for row in others] == pytest.approx([2.0, np.nan, np.nan], nan_ok=True)
 
 
@@ -166,7 +170,7 @@ def test_of_several_claims_the_one_about_the_fewest_cells_counts():
     ("cell", "low", "high", "cells", "marks"),
     [("cifar10-ddpm ddpm", 2.01, 2.01, 1, "N"), ("cifar10-ddpm ddim", 2.94, 2.94, 1, "N"),
      ("cifar10-ddpm dpm-solver", 2.01, 2.94, 5, "P"), ("cifar10-vp euler-maruyama", 2.01, 2.94, 5, "P"),
-     ("celeba64-ddim ddim", 2.0, 2.0, 6, "N"), ("coco-sd14 ddim", 2.29, 2.29, 1, "N")],
+     ("celeba64-ddim ddim", 2.0, 2.0, 6, "N"), ("coco-sd14 ddim-sd", 2.29, 2.29, 1, "N")],
 )  # fmt: skip
 def test_the_shipped_claims_say_what_the_sources_do(cell, low, high, cells, marks):
     panels = [panel for figure in SHIPPED["figures"].values() for panel in figure["panels"]]

@@ -28,7 +28,15 @@ from morse.results.runs import RUN_COLUMNS, runs_table
 from morse.sampling.shards import Shard
 
 MADE_BY = provenance() | {"execution": {"dash": "eager", "dot": "eager"}}
-RUN = {"model": "twin", "task": "shapes", "sampler": "ddim", "method": "morse", "budget": 6, "seed": 0}
+RUN = {
+    "model": "twin",
+    "task": "shapes",
+    "sampler": "ddim",
+    "guidance": "none",
+    "method": "morse",
+    "budget": 6,
+    "seed": 0,
+}
 LETTERS = "D.....D.....D....."
 COSTS = {"D": 1.0, ".": 0.2}
 IMAGES = np.random.default_rng(0).integers(0, 256, (50, 1, 4, 4), dtype=np.uint8)

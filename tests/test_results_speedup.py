@@ -221,7 +221,7 @@ def test_a_curve_without_any_baseline_has_no_speedup_and_a_warning():
 
 def test_every_method_has_its_own_speedup_over_the_baseline():
     speedups = speedup_table(table(curves(1.5) + curve("other", 1.2)))
-    assert list(speedups.columns) == SPEEDUP_COLUMNS and SPEEDUP_COLUMNS[3] == "method"
+    assert list(speedups.columns) == SPEEDUP_COLUMNS and SPEEDUP_COLUMNS[4] == "method"
     assert speedups["method"].tolist() == ["morse"] * 5 + ["other"] * 5
     for method, speed in (("morse", 1.5), ("other", 1.2)):
         rows = speedups[speedups["method"] == method].set_index("budget")
@@ -281,7 +281,7 @@ def test_summary_counts_bounds_and_excluded_points():
 def test_the_summary_has_a_row_for_each_method_and_band():
     runs = table(curves(1.5) + curve("other", 1.2))
     summary = speedup_summary(speedup_table(runs), draws=speedup_draws(runs))
-    assert list(summary.columns) == SUMMARY_COLUMNS and SUMMARY_COLUMNS[3] == "method"
+    assert list(summary.columns) == SUMMARY_COLUMNS and SUMMARY_COLUMNS[4] == "method"
     assert summary[["method", "band"]].to_numpy().tolist() == [
         [method, band] for method in ("morse", "other") for band in ("all", BEFORE_SATURATION)
     ]

@@ -14,6 +14,7 @@ from morse.methods import METHODS
 from morse.report.curves import quality_curves, speedup_against_budget
 from morse.report.style import formats, save
 from morse.report.text_tables import TEXTS, write_text_tables
+from morse.results.best_guidance import BEST_COLUMNS
 from morse.results.claims import judge, read_claims
 from morse.results.costs import COST_COLUMNS
 from morse.results.jackknife import COLUMNS as JACKKNIFE_COLUMNS
@@ -41,6 +42,7 @@ COLUMNS = {
     "costs": COST_COLUMNS,
     "speedup_by_metric": SPEEDUP_COLUMNS,
     "summary_by_metric": SUMMARY_COLUMNS,
+    "best_guidance": BEST_COLUMNS,
 }
 
 
@@ -69,7 +71,7 @@ def of_morse():
 def test_every_table_has_its_columns_and_rows(of_morse):
     assert {name: list(table.columns) for name, table in of_morse.items()} == COLUMNS and tuple(of_morse) == TABLES
     rows = {"runs": 10, "speedup": 5, "summary": 3, "jackknife": 100, "latency": 1, "call_costs": 2, "costs": 5}
-    rows |= {"speedup_by_metric": 10, "summary_by_metric": 4}
+    rows |= {"speedup_by_metric": 10, "summary_by_metric": 4, "best_guidance": 0}  # these take no guidance
     assert {name: len(table) for name, table in of_morse.items()} == rows
 
 
@@ -141,7 +143,7 @@ def test_baselines_alone_make_tables_without_rows():
     result = tables(judged(curve("baseline", 1.0), 0))
     assert {name: list(table.columns) for name, table in result.items()} == COLUMNS
     assert {name for name, table in result.items() if table.empty} == {
-        "speedup", "summary", "costs", "speedup_by_metric", "summary_by_metric",
+        "speedup", "summary", "costs", "speedup_by_metric", "summary_by_metric", "best_guidance",
     }  # fmt: skip
 
 

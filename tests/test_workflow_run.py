@@ -170,14 +170,18 @@ def test_a_budget_more_plans_only_its_own_runs(finished):
     assert "train_dot" not in jobs and "measure_latency" not in jobs
 
 
-RECORD = "records/model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=morse/budget=6/seed=0.json"
+RECORD = (
+    "records/model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/guidance=none/method=morse/budget=6/seed=0.json"
+)
 
 
 @pytest.mark.slow
 def test_policy_auto_runs_the_plan_it_chose(finished):
     results = finished / "results" / "smoke"
     plan = json.loads(
-        (results / "plans/method=morse/model=cifar10-ddpm-mini/sampler=ddim/budget=6.json").read_text(encoding="utf-8")
+        (results / "plans/method=morse/model=cifar10-ddpm-mini/sampler=ddim/guidance=none/budget=6.json").read_text(
+            encoding="utf-8"
+        )
     )
     calls = [(row["plan"].count("D"), row["plan"].count(".")) for row in plan["candidates"]]
     assert calls == [(6, 0), (5, 5), (5, 5), (3, 15), (3, 15)]
@@ -472,7 +476,7 @@ def test_a_damaged_or_outdated_shard_stops_with_one_line_and_the_way_out(tmp_pat
         "budgets": [3],
     }
     configs = config_file(tmp_path, experiments=[experiment])
-    run = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=baseline/budget=3/seed=0"
+    run = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/guidance=none/method=baseline/budget=3/seed=0"
     shard, record = f"results/smoke/samples/{run}/shard=0.npz", f"results/smoke/records/{run}.json"
     assert snakemake(tmp_path, "--cores", "1", "--notemp", shard, configs=configs).returncode == 0
     with np.load(tmp_path / shard) as file:
@@ -510,7 +514,7 @@ def test_a_damaged_or_outdated_shard_stops_with_one_line_and_the_way_out(tmp_pat
 @pytest.mark.slow
 def test_altered_weights_stop_with_one_line(tmp_path):
     override = {"models": {"cifar10-ddpm-mini": {"dash": {"sha256": "0" * 64}}}}
-    run = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/method=baseline/budget=3/seed=0"
+    run = "model=cifar10-ddpm-mini/task=fashion-mnist/sampler=ddim/guidance=none/method=baseline/budget=3/seed=0"
     made = snakemake(
         tmp_path, f"results/smoke/samples/{run}/shard=0.npz", configs=config_file(tmp_path, overrides=override)
     )

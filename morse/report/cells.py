@@ -7,6 +7,9 @@ from collections.abc import Callable, Sequence
 
 import pandas as pd
 
+from morse.experiments.axes import UNGUIDED
+from morse.results.runs import CURVE
+
 BOUNDS = {"above": ">= ", "below": "<= "}
 """Censoring of a speedup (:func:`morse.results.equal_quality.equal_quality_cost`) -> the mark
 before its number."""
@@ -54,6 +57,12 @@ def with_interval(value: float, low: float, high: float, censored: str) -> str:
 def rows(table: pd.DataFrame, write: Callable[..., str], *columns: str) -> list[str]:
     """Text for each row: ``write`` applied to these columns of it."""
     return [write(*values) for values in table[list(columns)].itertuples(index=False)]
+
+
+def curve_names(table: pd.DataFrame) -> list[str]:
+    """The columns that name a curve, without guidance where no model takes any."""
+    unguided = table["guidance"].isin(["", UNGUIDED]).all()
+    return [name for name in CURVE if name != "guidance" or not unguided]
 
 
 def renamed(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

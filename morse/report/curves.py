@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from morse.experiments.axes import UNGUIDED
 from morse.methods import METHODS
 from morse.report.panels import LOOK, draw_quality, method_text, panel_grid, shared_legend
 from morse.report.style import STYLE, plain_log_ticks
@@ -20,8 +21,8 @@ from morse.results.summary import speedup_summary
 def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd", title: str | None = None) -> Figure:
     """Quality against cost, log-log, with 95 % intervals.
 
-    There is a panel for each (model, task, sampler), and in it a curve for each method. Each panel
-    states the geometric-mean speedups at equal quality on that clock
+    There is a panel for each (model, task, sampler, guidance), and in it a curve for each method.
+    Each panel states the geometric-mean speedups at equal quality on that clock
     (:func:`morse.results.summary.speedup_summary`).
 
     Args:
@@ -35,14 +36,17 @@ def quality_curves(runs: pd.DataFrame, speedups: pd.DataFrame, clock: str = "lsd
     with matplotlib.rc_context(STYLE):
         figure, panels = panel_grid([_title(*key) for key, _ in groups], title)
         for axes, (key, points) in zip(panels, groups, strict=True):
-            means = summaries[(summaries[CURVE] == list(key[:3])).all(axis=1)] if len(summaries) else summaries
+            means = (
+                summaries[(summaries[CURVE] == list(key[: len(CURVE)])).all(axis=1)] if len(summaries) else summaries
+            )
             draw_quality(axes, points, clock, method_text(means, CLOCKS[clock]))
         shared_legend(figure, panels, columns=3)
     return figure
 
 
-def _title(model: str, task: str, sampler: str, scale: str) -> str:
-    return f"{sampler}\n{model} on {task}, {scale} scale"
+def _title(model: str, task: str, sampler: str, guidance: str, scale: str) -> str:
+    guided = "" if guidance == UNGUIDED else f", guidance {guidance}"
+    return f"{sampler}{guided}\n{model} on {task}, {scale} scale"
 
 
 def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> Figure:
@@ -61,7 +65,7 @@ def speedup_against_budget(speedups: pd.DataFrame, title: str | None = None) -> 
     groups = list(speedups.groupby([*CURVE, "scale", "method"]))
     several = speedups["method"].nunique() > 1
     with matplotlib.rc_context(STYLE):
-        figure, panels = panel_grid([_title(*key[:4]) for key, _ in groups], title)
+        figure, panels = panel_grid([_title(*key[: len(CURVE) + 1]) for key, _ in groups], title)
         for axes, ((*_, name), points) in zip(panels, groups, strict=True):
             if several:
                 axes.set_title(f"{METHODS[name].caption}\n{axes.get_title()}")

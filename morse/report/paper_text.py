@@ -14,7 +14,9 @@ def paper_speedups_text(table: pd.DataFrame) -> pd.DataFrame:
 
     What the paper says of a panel is in the first row of each scale only.
     """
-    text = renamed(table, ["figure", "panel", "scale", "state", "model", "task", "sampler", "method", "metric"])
+    text = renamed(
+        table, ["figure", "panel", "scale", "state", "model", "task", "sampler", "guidance", "method", "metric"]
+    )
     text["images"] = table["images_of_a_run"].map(number)
     text["N"] = table["ratio_measured"].map(number)
     text = text.join(renamed(table, ["band", "budgets"]))

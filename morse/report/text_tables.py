@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from morse.experiments.axes import BEST
 from morse.files import write_text
-from morse.report.cells import claimed, number, renamed, rows, with_error, with_interval
+from morse.report.cells import claimed, curve_names, number, renamed, rows, with_error, with_interval
 from morse.report.paper_text import paper_speedups_text
 from morse.report.writers import html, latex, markdown
 
@@ -24,7 +25,8 @@ def runs_text(runs: pd.DataFrame) -> pd.DataFrame:
 
     Columns that only tell where runs were made are left out.
     """
-    names = ["model", "task", "sampler", "method", "budget", "seed", "scale", "images", "metric"]
+    names = [*curve_names(runs), "method", "budget", "seed", "scale", "images", "metric"]
+    runs = runs[runs["guidance"] != BEST]  # copies of others
     costs = ["nfe", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured", "lsd", "seconds_per_image"]
     quality = pd.DataFrame({"quality": rows(runs, with_error, "quality", "quality_se")}, index=runs.index)
     return pd.concat([renamed(runs, names), quality, renamed(runs, costs)], axis=1)
@@ -35,7 +37,7 @@ def speedup_text(speedups: pd.DataFrame) -> pd.DataFrame:
 
     Censored ones are marked ">=" or "<=".
     """
-    run = ["model", "task", "sampler", "method", "budget", "scale"]
+    run = [*curve_names(speedups), "method", "budget", "scale"]
     table = renamed(speedups, [*run, "metric", "quality", "baseline_quality", "lsd", "ceiling"])
     table["difference"] = rows(speedups, with_error, "difference", "difference_se")
     for heading, suffix in (("speedup", ""), ("speedup wall-clock", "_wall")):
@@ -54,7 +56,7 @@ def summary_text(summary: pd.DataFrame) -> pd.DataFrame:
 
     Lower bounds are marked ">=".
     """
-    table = renamed(summary, ["model", "task", "sampler", "method", "scale", "metric", "band"])
+    table = renamed(summary, [*curve_names(summary), "method", "scale", "metric", "band"])
     for clock, suffix in (("", ""), (" wall-clock", "_wall")):
         for name in ("points", "excluded"):
             table[f"{name}{clock}"] = summary[f"{name}{suffix}"].map(number)
@@ -64,6 +66,14 @@ def summary_text(summary: pd.DataFrame) -> pd.DataFrame:
         table[f"arithmetic mean{clock}"] = rows(
             known, with_interval, f"arithmetic_mean{suffix}", "unknown", "unknown", "bound"
         )
+    return table
+
+
+def best_guidance_text(best: pd.DataFrame) -> pd.DataFrame:
+    """The best scales of :func:`morse.results.best_guidance.best_guidance_table` as text."""
+    table = renamed(best, [*curve_names(best), "method", "budget", "seed", "scale", "images", "metric"])
+    table["quality"] = rows(best, with_error, "quality", "quality_se")
+    table["clip score"] = best["clip_score"].map(number)
     return table
 
 
@@ -101,7 +111,7 @@ def call_costs_text(costs: pd.DataFrame) -> pd.DataFrame:
 
 def costs_text(costs: pd.DataFrame) -> pd.DataFrame:
     """What Dot costs (:data:`morse.results.costs.COST_COLUMNS`) as text; memory is in megabytes."""
-    run = ["model", "task", "sampler", "method", "budget", "scale"]
+    run = [*curve_names(costs), "method", "budget", "scale"]
     table = renamed(costs, [*run, "seconds_per_image", "equal_quality_seconds", "training_seconds"])
     table["trained on"] = costs["trained_on"].fillna("")
     # A lower bound of the speedup is an upper bound of the images.
@@ -120,7 +130,7 @@ def claims_text(judged: pd.DataFrame) -> pd.DataFrame:
     What a claim says is in the first of its rows only.
     """
     first = ~judged.duplicated("id")
-    table = renamed(judged, ["claim", "marks", "model", "task", "sampler"])
+    table = renamed(judged, ["claim", "marks", *curve_names(judged)])
     table["claim"] += [f" (our reading: {reading})" if reading else "" for reading in judged["reading"].fillna("")]
     table[["claim", "marks"]] = table[["claim", "marks"]].where(first, "")
     table["claimed"] = rows(judged, claimed, "expected_low", "expected_high", "unit")
@@ -141,6 +151,7 @@ TEXTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "runs": (runs_text, "The runs; qualities with their standard errors."),
     "speedup": (speedup_text, "Speedup at equal quality, with 95 % intervals; >= and <= are bounds."),
     "summary": (summary_text, "Mean speedups over the budgets; >= is a lower bound."),
+    "best_guidance": (best_guidance_text, "The guidance scale with the best quality, for each method and budget."),
     "latency": (latency_text, "Latencies of a call on a batch, and the ratio N with its 95 % interval."),
     "call_costs": (call_costs_text, "Cost of each kind of call in latencies of a Dash call, with its 95 % interval."),
     "summary_by_metric": (summary_text, "Mean speedups by each measure of quality; >= is a lower bound."),

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from morse.experiments.axes import curve_of, named
 from morse.experiments.schema import validate
 from morse.experiments.yaml import read_yaml
 from morse.results.claim_measures import MEASURES, Measured
@@ -25,7 +26,7 @@ PAPER, MINI = "paper", "mini"
 """The scales of runs."""
 
 CLAIM_COLUMNS = [
-    "id", "claim", "marks", "source", "reading", "model", "task", "sampler",
+    "id", "claim", "marks", "source", "reading", "model", "task", "sampler", "guidance",
     "expected_low", "expected_high", "unit", "tolerance", "verdict", "ours", "bound", "deviation",
     "twin", "twin_bound", "twin_model", "twin_task", "note",
 ]  # fmt: skip
@@ -124,7 +125,7 @@ def _judge_cell(
 ) -> list[dict[str, Any]]:
     low, high = claimed_range(claim)
     row = {key: claim.get(key) for key in ("id", "claim", "source", "reading", "unit")}
-    row |= {key: cell.get(key) for key in ("model", "task", "sampler")}
+    row |= curve_of(cell)
     row |= {"marks": ", ".join(claim["marks"]), "verdict": NOT_RUN}
     row |= {f"expected_{end}": limit for end, limit in (("low", low), ("high", high)) if np.isfinite(limit)}
     if "unmeasured" in claim:
@@ -143,11 +144,11 @@ def _at_scale(
     cell: Mapping[str, Any], check: Mapping[str, Any], runs: pd.DataFrame, speedups: pd.DataFrame
 ) -> Measured | str:
     """Our number for the claim's cell, or the reason in words why there is none."""
-    where = {key: cell[key] for key in ("model", "task", "sampler") if key in cell}
+    where = curve_of(cell)
     found = _select(runs, where)
     if found.empty:
         elsewhere = "" if _select(runs, {"model": cell["model"]}).empty else f", only other runs of {cell['model']}"
-        return f"no run of {' '.join(where.values())}{elsewhere}"
+        return f"no run of {named(where.values())}{elsewhere}"
     wanted = {"scale": PAPER, "metric": check.get("metric"), "images": cell.get("images", check.get("images"))}
     for column, value in wanted.items():
         other = sorted(set(found[column]) - {value}) if value is not None else []
@@ -155,7 +156,7 @@ def _at_scale(
             return f"not comparable: {column} is {', '.join(map(str, other))}, the claim's is {value}"
     alike = {column: wanted[column] for column in ("scale", "metric") if wanted[column] is not None}
     measured = MEASURES[check["measure"]](found, _select(speedups, where | alike), cell, check)
-    return measured or f"the runs of {' '.join(where.values())} do not give this number"
+    return measured or f"the runs of {named(where.values())} do not give this number"
 
 
 def _compare(measured: Measured, low: float, high: float, tolerance: float) -> dict[str, Any]:

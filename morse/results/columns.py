@@ -14,7 +14,7 @@ import pandas as pd
 from morse.files import DamagedFile, require, write_text
 
 TEXT = frozenset((
-    "model", "task", "sampler", "method", "scale", "metric", "extractor", "dash_execution", "dot_execution",
+    "model", "task", "sampler", "guidance", "method", "scale", "metric", "extractor", "dash_execution", "dot_execution",
     "device", "commit", "code", "censored", "censored_wall", "band", "call", "caption", "dtype", "memory_format",
     "trained_on", "sampled_on", "id", "claim", "marks", "source", "reading", "unit", "verdict", "bound",
     "twin_bound", "twin_model", "twin_task", "note", "figure", "panel", "state",

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from morse.experiments.axes import named
 from morse.results.runs import RUN
 
 COLUMNS = [*RUN, "group", "quality"]
@@ -78,8 +79,7 @@ def error_factor(runs: pd.DataFrame, jackknife: pd.DataFrame | None = None) -> p
         without = runs[RUN].merge(jackknife, on=RUN, how="left", validate="one_to_many")
         if (missing := without["quality"].isna()).any():
             raise ValueError(
-                f"the jackknife lacks the run {' '.join(map(str, without.loc[missing, RUN].iloc[0]))}; "
-                "make its record again"
+                f"the jackknife lacks the run {named(without.loc[missing, RUN].iloc[0])}; make its record again"
             )
         groups = without.groupby(RUN)["quality"]
         count = groups.transform("count")

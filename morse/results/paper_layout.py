@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from morse.experiments.axes import curve_of, named
 from morse.experiments.schema import validate
 from morse.experiments.yaml import read_yaml
 from morse.results.claims import MINI, NOT_RUN, PAPER
-from morse.results.runs import CURVE
 
 SCALES = (PAPER, MINI)
 RUN, NO_TWIN = "run", "no twin"
@@ -40,9 +40,9 @@ def read_layout(path: Path, schema: Mapping[str, Any]) -> dict[str, Any]:
     for name, figure in layout["figures"].items():
         for place, panel in enumerate(figure["panels"]):
             for scale in [scale for scale in SCALES if scale in panel]:
-                key, cell = f"figures.{name}.panels[{place}].{scale}", tuple(panel[scale][axis] for axis in CURVE)
+                key, cell = f"figures.{name}.panels[{place}].{scale}", tuple(curve_of(panel[scale]).values())
                 if (scale, *cell) in seen:
-                    raise ValueError(f"{path}: {key}: {' '.join(cell)} is also {seen[scale, *cell]}; keep one of them")
+                    raise ValueError(f"{path}: {key}: {named(cell)} is also {seen[scale, *cell]}; keep one of them")
                 seen[scale, *cell] = key
     return layout
 
@@ -63,7 +63,7 @@ def in_cell(table: pd.DataFrame, panel: Mapping[str, Any], scale: str) -> pd.Dat
     """The rows of a panel's cell at a scale; none if it has no cell."""
     if scale not in panel:
         return table.iloc[:0]
-    where = {axis: panel[scale][axis] for axis in CURVE} | {"scale": scale}
+    where = curve_of(panel[scale]) | {"scale": scale}
     return table[np.logical_and.reduce([table[column] == value for column, value in where.items()])]
 
 

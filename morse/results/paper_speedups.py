@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from morse.experiments.axes import curve_of
 from morse.methods import BASELINE
 from morse.results.claims import PAPER, claimed_range
 from morse.results.columns import TEXT
@@ -44,8 +45,7 @@ def paper_claim(claims: Sequence[Mapping[str, Any]], panel: Mapping[str, Any]) -
         (claim, cell)
         for claim in claims
         for cell in claim["cells"]
-        if claim.get("check", {}).get("measure") == "mean_speedup"
-        and all(cell[axis] == panel[PAPER][axis] for axis in CURVE)
+        if claim.get("check", {}).get("measure") == "mean_speedup" and curve_of(cell) == curve_of(panel[PAPER])
     ]
     if not found:
         return None
@@ -119,7 +119,7 @@ def _rows(
     summary: pd.DataFrame,
 ) -> Iterator[dict[str, Any]]:
     """A panel's rows at one scale: of each method and band, or one without numbers of ours."""
-    cell = dict(panel.get(scale, {}))
+    cell = curve_of(panel.get(scale, {}))
     found, means = in_cell(runs, panel, scale), in_cell(summary, panel, scale)
     if found.empty:
         yield cell | _stated(claim)

@@ -29,7 +29,7 @@ from morse.registry import remove_and_run
 
 RUN = list(AXES)
 POINT = RUN[:-1]
-CURVE = RUN[:3]
+CURVE = RUN[:4]
 CLOCKS = {"lsd": "", "seconds_per_image": "_wall"}
 """Column of a cost -> suffix of its columns in the tables of speedups."""
 COMPARABLE = ["scale", "images", "metric", "extractor", "dash_execution"]
@@ -217,9 +217,9 @@ def check_one_device(runs: pd.DataFrame, latencies: Iterable[Mapping[str, Any]],
 def average_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     """Means over the seeds of each point of :func:`runs_table`.
 
-    A point is (model, task, sampler, method, budget). ``quality_se`` is the standard error of that
-    mean, from the records' own errors: two or three seeds say little of their spread, and runs of
-    different seeds share nothing. Costs are means over the same seeds.
+    A point is (model, task, sampler, guidance, method, budget). ``quality_se`` is the standard
+    error of that mean, from the records' own errors: two or three seeds say little of their spread,
+    and runs of different seeds share nothing. Costs are means over the same seeds.
     """
     points = runs.groupby([*POINT, *COMPARABLE]).agg(
         quality=("quality", "mean"),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from morse.experiments.axes import named
 from morse.methods import BASELINE
 from morse.results.equal_quality import invert, saturation
 from morse.results.jackknife import degrees_of_freedom, error_factor
@@ -106,7 +107,7 @@ def _curves(runs: pd.DataFrame, jackknife: pd.DataFrame | None) -> Iterator[_Cur
 
 def without_baseline(runs: pd.DataFrame) -> str:
     """A warning if curves have no run by the baseline, and so no speedup; else the empty string."""
-    curves = [" ".join(key) for key, curve in runs.groupby(CURVE) if BASELINE not in {*curve["method"]}]
+    curves = [named(key) for key, curve in runs.groupby(CURVE) if BASELINE not in {*curve["method"]}]
     return f"no speedup without runs by {BASELINE}: {', '.join(curves)}" if curves else ""
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from morse.results.best_guidance import best_guidance_table, with_best
 from morse.results.columns import write_table
 from morse.results.costs import cost_table
 from morse.results.jackknife import jackknife_table
@@ -29,6 +30,7 @@ TABLES = (
     "costs",
     "speedup_by_metric",
     "summary_by_metric",
+    "best_guidance",
 )
 """Names of the tables, without the suffix .csv."""
 
@@ -48,9 +50,10 @@ def make_tables(
         quality: the configuration's ``margin``, ``saturation`` and ``max_quality``.
     """
     by_model = {record["model"]: record for record in latencies}
-    runs, jackknife = runs_table(records, by_model), jackknife_table(records)
+    of_scales = runs_table(records, by_model)
+    runs, jackknife = with_best(of_scales, jackknife_table(records))
     speedups = with_lossless(speedup_table(runs, jackknife, quality["saturation"]), runs, jackknife, quality["margin"])
-    by_metric, summary_by_metric = speedups_by_metric(runs, records, quality["saturation"])
+    by_metric, summary_by_metric = speedups_by_metric(of_scales, records, quality["saturation"])
     return {
         "runs": runs,
         "speedup": speedups,
@@ -61,6 +64,7 @@ def make_tables(
         "costs": cost_table(runs, speedups, trainings),
         "speedup_by_metric": by_metric,
         "summary_by_metric": summary_by_metric,
+        "best_guidance": best_guidance_table(of_scales),
     }
 
 

@@ -88,6 +88,7 @@ wildcard_constraints:
     model="[^/]+",
     task="[^/]+",
     sampler="[^/]+",
+    guidance=r"none|[0-9.]+",
     extractor="[^/]+",
     method="|".join(METHODS),
     network="dash|dot",

@@ -1,6 +1,15 @@
 # Tables and images -> figures and the notebooks.
+from morse.quality.task_metrics import needs_prompts
+
 VECTOR = ["svg", "pdf"]  # beside each PNG
 # Curves on which methods are compared have an image grid.
+# Curves of a text model have a plane of quality and CLIP score.
+FID_CLIP = [
+    curve
+    for curve in CURVES
+    if "guidance" in CARDS["model"][curve[0]]["unet"]
+    and any(needs_prompts(names) for names in metrics_of(curve[1]).values())
+]
 IMAGE_GRIDS = [curve for curve in CURVES if len(METHODS_OF[curve[0]]) > 1]
 
 
@@ -13,6 +22,10 @@ rule figures:
         [
             f"<results>/figures/grids/{model}/{task}/{sampler}.png"
             for model, task, sampler in IMAGE_GRIDS
+        ],
+        [
+            f"<results>/figures/fid_clip/{model}/{task}/{sampler}.png"
+            for model, task, sampler in FID_CLIP
         ],
         collect("<results>/figures/explained/{model}.png", model=DOT_MODELS),
         collect("<results>/figures/paper/{figure}.png", figure=PAPER_FIGURES),
@@ -110,6 +123,29 @@ rule image_grid:
         ],
     script:
         "../scripts/image_grid.py"
+
+
+rule fid_clip:
+    input:
+        runs="<results>/tables/runs.csv",
+    output:
+        figure=report(
+            "<results>/figures/fid_clip/{model}/{task}/{sampler}.png",
+            category="Quality and CLIP score",
+            caption="../report/fid_clip.rst",
+            labels={"model": "{model}", "task": "{task}", "sampler": "{sampler}"},
+        ),
+        vector=collect(
+            "<results>/figures/fid_clip/{model}/{task}/{sampler}.{kind}",
+            kind=VECTOR,
+            allow_missing=True,
+        ),
+    log:
+        "<results>/logs/fid_clip/{model}/{task}/{sampler}.log",
+    conda:
+        "../../environment.yml"
+    script:
+        "../scripts/fid_clip.py"
 
 
 rule explained_figure:

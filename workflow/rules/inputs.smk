@@ -1,5 +1,5 @@
 # What jobs take as inputs and parameters. What they need of a card is cut out by morse/experiments/cards.py.
-PLANS = "<results>/plans/method={method}/model={model}/sampler={sampler}"
+PLANS = "<results>/plans/method={method}/model={model}/sampler={sampler}/guidance={guidance}"
 
 
 def networks_of(wildcards):

@@ -8,7 +8,7 @@ rule fine_run:
     output:
         fine=f"{PLANS}/fine.npz",
     log:
-        "<results>/logs/fine_run/method={method}/model={model}/sampler={sampler}.log",
+        "<results>/logs/fine_run/method={method}/model={model}/sampler={sampler}/guidance={guidance}.log",
     conda:
         "../../environment.yml"
     threads: all_cores
@@ -32,7 +32,7 @@ rule choose_plan:
     output:
         plan=f"{PLANS}/budget={{budget}}.json",
     log:
-        "<results>/logs/choose_plan/method={method}/model={model}/sampler={sampler}/budget={budget}.log",
+        "<results>/logs/choose_plan/method={method}/model={model}/sampler={sampler}/guidance={guidance}/budget={budget}.log",
     conda:
         "../../environment.yml"
     threads: all_cores
