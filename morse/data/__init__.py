@@ -14,6 +14,8 @@ DATASETS = Registry(
         "imagenet64": "morse.data.imagenet64:prepare",
         "celeba": "morse.data.celeba:prepare",
         "celebahq": "morse.data.celebahq:prepare",
+        "coco": "morse.data.coco:prepare",
+        "pairs": "morse.data.pairs:prepare",
         "lsun-church": "morse.data.lsun_church:prepare",
     },
 )

@@ -1,13 +1,13 @@
 """Prepared data sets: uint8 images of any number as plain arrays, with a file that describes them.
 
-A prepared data set is a folder with ``dataset.json`` and, for each split, two .npy arrays. Images
-are read as a memory map, so a set of 25 GB takes no memory. The JSON file is written last. So a
-preparation that was killed leaves none, and starts again.
+A prepared data set is a folder with ``dataset.json`` and, for each split, two .npy arrays, and the
+captions if there are any. Images are read as a memory map, so a set of 25 GB takes no memory. The
+JSON file is written last. So a preparation that was killed leaves none, and starts again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from numpy.lib.format import write_array_header_1_0
 from tqdm import tqdm
 
 from morse.data.archive import Split
+from morse.data.captions import write_captions
+from morse.data.lazy import LazyImages
 from morse.files import DamagedFile, read_json, require, require_keys, sha256, write_atomically, write_json
 
 Images = Iterable[tuple[np.ndarray, int | None]]
@@ -36,6 +38,7 @@ def write_prepared(
     shape: tuple[int, int, int],
     splits: Mapping[str, PreparedSplit],
     parts: Mapping[str, tuple[str, int, int]] | None = None,
+    captions: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
     """Writes a prepared data set, image by image.
 
@@ -47,15 +50,19 @@ def write_prepared(
         shape: (C, H, W) of all images.
         splits: name -> (number of images, the images).
         parts: name of a further split -> (split, first, count): images of the other split.
+        captions: name of a split -> a text for each image.
 
     Raises:
-        ValueError: one line, for a split of another number, or an image of another shape or type.
+        ValueError: one line, for a split of another number of images or captions, or an image of
+            another shape or type.
         UnwritableFile: as :func:`morse.files.write_atomically`.
     """
     path.unlink(missing_ok=True)  # from now on the arrays may be of another preparation
     described = {}
     for split, (count, images) in splits.items():
         described[split] = _write_split(path, split, count, shape, images)
+        if captions:
+            described[split] |= write_captions(path, split, count, captions[split])
     for split, (whole, first, count) in (parts or {}).items():
         described[split] = described[whole] | {"first": first, "shape": [count, *shape]}
     content = {"kind": kind, "preparation": preparation, "originals": dict(originals), "splits": described}
@@ -138,12 +145,40 @@ def read_prepared(path: Path | str, split: str, size: int, expected_sha256: str 
     if described["shape"][2:] != [size, size]:
         raise ValueError(f"images of {tuple(described['shape'][2:])} in {path} are not {size} x {size}; prepare others")
     part = described["first"], described["shape"]
-    images = _array(path.with_name(described["images"]), described["sha256"], *part)
+    place, digest = path.with_name(described["images"]), described["sha256"]
+    if "files" in content:  # an index: images are read when they are asked for (morse/data/pairs.py)
+        places = _array(place, digest, part[0], part[1][:1])
+        images = LazyImages(Path(content["folder"]), content["files"], places, size)
+    else:
+        images = _array(place, digest, *part)
     labels = np.zeros(len(images), np.int64)
     if described["labels"]:
         labels = _array(path.with_name(described["labels"]), described["labels_sha256"], part[0], part[1][:1])
+    captions = _captions(path, described)
     identity = f"{content['kind']}/{expected_sha256 or sha256(path)}/{split}/{size}x{size}/prepared"
-    return Split(images, np.asarray(labels), identity)
+    return Split(images, np.asarray(labels), identity, captions)
+
+
+def prepared_captions(path: Path | str, split: str) -> list[str]:
+    """The captions of a split, without its images.
+
+    Raises:
+        DamagedFile: one line, for a missing or altered file.
+        ValueError: one line, for an unknown split, or one without captions.
+    """
+    content = _described(path)
+    if split not in content["splits"]:
+        raise ValueError(f"data set {path} has no split {split!r}; it has: {', '.join(sorted(content['splits']))}")
+    if (found := _captions(Path(path), content["splits"][split])) is None:
+        raise ValueError(f"data set {path}: split {split!r} has no captions; name a data set with captions")
+    return found
+
+
+def _captions(path: Path, described: Mapping[str, Any]) -> list[str] | None:
+    if "captions" not in described:
+        return None
+    content = read_json(require(path.with_name(described["captions"]), described["captions_sha256"], "captions"))
+    return content[described["first"] : described["first"] + described["shape"][0]]
 
 
 def _array(path: Path, digest: str, first: int, shape: list[int]) -> np.ndarray:
