@@ -20,6 +20,7 @@ from morse.experiments.sources import published_by
 from morse.files import DamagedFile, sha256
 from morse.forecast.throughput import GPUS
 from morse.methods import METHODS
+from morse.published import origin
 
 scale = typer.Typer()
 
@@ -72,7 +73,8 @@ def convert(
 ) -> None:
     """Converts published weights of a model's Dash."""
     card = read_card("model", model)
-    source, output = source or published_by([model], {})[0].path, out or resource(card["dash"]["file"])
+    source = source or origin([one.path for one in published_by([model], {})])
+    output = out or resource(card["dash"]["file"])
     from morse.runtime.light_import import import_unet
 
     import_unet()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,11 @@ def _sources(
         words = {"licence": stated} if stated else {}
         found.append(Source(name, place / entry["file"], inside=entry.get("path", ""), digest=known, **keys, **words))
     return found
+
+
+def origin(paths: Sequence[Path]) -> Path:
+    """What weights are converted from: a card's one file, or the folder of its several files."""
+    return paths[0] if len(paths) == 1 else paths[0].parent
 
 
 def digest_of(entry: Mapping[str, Any]) -> str:

@@ -191,7 +191,7 @@ def same(found, state):
 
 
 def test_every_family_has_a_layout():
-    assert set(LAYOUT_OF) == {*UNETS, "ldm"}  # the last has tests of its own
+    assert set(LAYOUT_OF) == {*UNETS, "ldm", "stable-diffusion"}  # the last two have tests of their own
     assert set(LAYOUT_OF.values()) | {"diffusers"} == set(CONVERTERS)
 
 

@@ -105,7 +105,7 @@ def test_the_schedule_is_diffusers_own(tmp_path, scheduler):
 @pytest.mark.parametrize(
     ("file", "change", "message"),
     [
-        ("unet/config.json", {"_class_name": "UNet2DConditionModel"}, "_class_name is UNet2DConditionModel, and only"),
+        ("unet/config.json", {"_class_name": "UNet1DModel"}, "_class_name is UNet1DModel, and only"),
         ("unet/config.json", {"time_embedding_type": "fourier"}, "fourier, and only positional is read"),
         ("unet/config.json", {"class_embed_type": "timestep"}, "class_embed_type is timestep, and only None"),
         ("unet/config.json", {"sample_size": None}, "sample_size is None; write the side"),

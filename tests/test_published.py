@@ -8,7 +8,7 @@ import pytest
 from morse.experiments.cards import names, read_card, resource
 from morse.experiments.sources import CARD_OF, KINDS, published_by
 from morse.files import DamagedFile
-from morse.published import Source, check, lacking, published_place, sources_of
+from morse.published import Source, check, lacking, origin, published_place, sources_of
 
 CARDS = [(kind, name) for kind in KINDS for name in names(CARD_OF.get(kind, kind))]
 
@@ -106,3 +106,8 @@ def test_a_name_without_sources_is_one_line(name, message):
     with pytest.raises(ValueError, match=message) as error:
         published_by([name], {})
     assert "\n" not in str(error.value)
+
+
+def test_several_files_are_converted_from_their_folder():
+    assert origin([Path("weights/originals/m/a.ckpt")]) == Path("weights/originals/m/a.ckpt")
+    assert origin([Path("originals/m/a.json"), Path("originals/m/b.txt")]) == Path("originals/m")

@@ -1,5 +1,7 @@
 """A diffusers folder -> what a model's card says of it: the network and its noise schedule.
 
+Pipelines of text to image are read in :mod:`morse.dash.text_folder`.
+
 Folders are laid out in three ways: a pipeline with ``unet/`` and ``scheduler/``; the folder
 ``unet/`` of such a pipeline; and, as before 2023, both configurations in one folder.
 """
@@ -16,22 +18,25 @@ from morse.files import read_json
 SCHEDULES = {"linear": "linear", "scaled_linear": "scaled-linear", "squaredcos_cap_v2": "cosine"}
 """diffusers' ``beta_schedule`` -> the name of :data:`morse.schedules.presets.SCHEDULES`."""
 
-SCHEDULERS = ("DDPMScheduler", "DDIMScheduler", "PNDMScheduler")
+SCHEDULERS = ("DDPMScheduler", "DDIMScheduler", "PNDMScheduler", "LCMScheduler", "EulerDiscreteScheduler")
 """diffusers' schedulers whose noise schedule is given by betas."""
+
+TEXT_TO_IMAGE = "UNet2DConditionModel"
 
 READ = {"_class_name": "UNet2DModel", "time_embedding_type": "positional", "class_embed_type": None}
 """What a network must have. Another embedding of time has another convention of timesteps."""
 
 
 def folder_card(folder: Path) -> dict[str, Any]:
-    """``family``, ``unet`` and ``schedule`` of a model's card.
+    """``family``, ``unet`` and ``schedule`` of a model's card; of a text model also ``autoencoder``
+    and ``text``.
 
     Args:
         folder: a diffusers folder, on this machine.
 
     Raises:
-        ValueError: one line that names the file, the key and what is read, for a folder without the
-            two files, another network than an unconditional UNet2DModel, or another schedule.
+        ValueError: one line that names the file, the key and what is read, for a folder without its
+            files, another network than a UNet2DModel or one of text to image, or another schedule.
         DamagedFile: for a file that is no JSON.
     """
     network = _found(folder, ("config.json", "unet/config.json"), "config.json of a UNet2DModel")
@@ -39,6 +44,11 @@ def folder_card(folder: Path) -> dict[str, Any]:
         f"{up}{name}" for up in ("", "../") for name in ("scheduler/scheduler_config.json", "scheduler_config.json")
     ]
     scheduler = _found(folder, beside, "scheduler/scheduler_config.json")
+    if read_json(network, {"_class_name": str})["_class_name"] == TEXT_TO_IMAGE:
+        from morse.dash.text_folder import text_parts  # loads larger parts of diffusers
+
+        whole = network.parent.parent if network.parent.name == "unet" else folder
+        return text_parts(whole, network) | {"schedule": _schedule(scheduler)}
     return {"family": "diffusers", "unet": _unet(network), "schedule": _schedule(scheduler)}
 
 

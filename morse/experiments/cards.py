@@ -142,7 +142,7 @@ def complete_model(card: Card, source: str) -> dict[str, Any]:
         if card["variant"] not in variants:
             raise ValueError(f"{source}: {unknown('variant of ' + card['family'], card['variant'], variants)}")
         variant = variants[card["variant"]]
-        base = merged(base | {"unet": variant["unet"]}, only(variant, ("autoencoder", "dot")))
+        base = merged(base | {"unet": variant["unet"]}, only(variant, ("autoencoder", "text", "dot")))
     result = _with_schedule(base | {"schedule": family["schedule"]}, card)
     if "dot" in result:
         result["dot"].setdefault("source", "shipped" if "file" in result["dot"] else "train")

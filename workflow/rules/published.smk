@@ -55,7 +55,7 @@ rule convert_weights:
     params:
         card=lambda w: cards.only(
             CARDS["model"][w.model],
-            ("family", "unet", "autoencoder", "schedule", "dash"),
+            ("family", "unet", "autoencoder", "text", "schedule", "dash"),
         ),
     script:
         "../scripts/convert_weights.py"

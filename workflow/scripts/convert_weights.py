@@ -6,5 +6,7 @@ from adapter import job
 
 with job(snakemake, networks=True):
     from morse.dash.converters import convert_file
+    from morse.published import origin
 
-    convert_file(snakemake.params.card, Path(snakemake.input[0]), Path(snakemake.output.weights))
+    source = origin([Path(path) for path in snakemake.input])
+    convert_file(snakemake.params.card, source, Path(snakemake.output.weights))

@@ -26,31 +26,48 @@ MIDDLE = re.compile(r"(encoder|decoder)\.mid\.(block_1|block_2|attn_1)\.(.+)\.(w
 PLACES = {"block_1": "resnets.0", "block_2": "resnets.1", "attn_1": "attentions.0"}
 
 
-def _state(content: Any) -> dict[str, Tensor]:
+def state_of(content: Any) -> dict[str, Tensor]:
+    """The tensors of all networks: a checkpoint's ``state_dict``, or a safetensors file as it is.
+    Raises ValueError for anything else."""
+    if isinstance(content, dict) and any(str(name).startswith(UNET) for name in content):
+        return tensors(content, "it")
     if not isinstance(content, dict) or "state_dict" not in content:
         raise ValueError("it has no entry 'state_dict'")
     return tensors(content["state_dict"], "its entry 'state_dict'")
 
 
-def convert(content: Any, unet: Mapping[str, Any]) -> dict[str, Tensor]:
-    """The state of the U-Net, with EMA weights. Raises ValueError, KeyError for a file of another
-    layout, or one with raw weights alone."""
-    state = _state(content)
+def unet_of(content: Any, raw: bool = False) -> dict[str, Tensor]:
+    """The tensors of the U-Net, by their own names: EMA weights.
+
+    Args:
+        raw: take the weights themselves if there are no others.
+
+    Raises:
+        ValueError, KeyError: for a file of another layout, or one with raw weights alone.
+    """
+    state = state_of(content)
     names = [name.removeprefix(UNET) for name in state if name.startswith(UNET)]
     if not names:
         raise ValueError(f"it has no tensors {UNET}*")
     if not any(name.startswith(EMA) for name in state):
+        if raw:
+            return {name: state[UNET + name] for name in names}
         raise ValueError("it has raw weights alone, with which images are far worse; take a file with EMA weights")
     # EMA weights are registered as buffers, whose names have no dots.
-    averages = {name: state[EMA + f"diffusion_model.{name}".replace(".", "")] for name in names}
-    return convert_heads(averages, unet, heads_of)
+    return {name: state[EMA + f"diffusion_model.{name}".replace(".", "")] for name in names}
+
+
+def convert(content: Any, unet: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The state of the U-Net, with EMA weights. Raises ValueError, KeyError for a file of another
+    layout, or one with raw weights alone."""
+    return convert_heads(unet_of(content), unet, heads_of)
 
 
 def convert_autoencoder(content: Any, source: Path, settings: Mapping[str, Any]) -> dict[str, Tensor]:
     """The state of the autoencoder, without the parts of its own training. Raises as
     :func:`convert`."""
     levels, converted = len(settings["block_out_channels"]), {}
-    for name, value in _state(content).items():
+    for name, value in state_of(content).items():
         inner = name.removeprefix(AUTOENCODER)
         if not name.startswith(AUTOENCODER) or inner.startswith("loss."):
             continue

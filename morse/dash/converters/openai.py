@@ -61,7 +61,7 @@ def convert_heads(content: Any, unet: Mapping[str, Any], heads_of: Callable[[int
     Args:
         heads_of: channels of an attention -> how many heads it has.
     """
-    places, state = dict(_places(unet)), {}
+    places, state = dict(places_of(unet)), {}
     for name, value in tensors(content, "it").items():
         if name == CLASSES:
             state["class_embedding.weight"] = value
@@ -86,7 +86,7 @@ def _split(value: Tensor, heads: int) -> tuple[Tensor, ...]:
     return tuple(torch.cat(list(parts[:, index])) for index in range(3))
 
 
-def _places(unet: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def places_of(unet: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Each module of the original: its name, and where diffusers has it."""
     levels, blocks = len(unet["block_out_channels"]), unet["layers_per_block"]
     attention, count = set(unet["attention_levels"]), 1

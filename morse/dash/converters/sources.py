@@ -20,8 +20,13 @@ RAW = {
 """MD5 of published files with raw weights -> the file with their EMA (ermongroup/ddim,
 functions/ckpt_util.py). Nothing else tells them apart."""
 
-WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
-"""Names of diffusers' files of weights, the better one first."""
+WEIGHTS = (
+    "diffusion_pytorch_model.safetensors",
+    "diffusion_pytorch_model.bin",
+    "model.safetensors",
+    "pytorch_model.bin",
+)
+"""Names of diffusers' and of transformers' files of weights, the better ones first."""
 
 
 class Inert:
@@ -43,7 +48,8 @@ def read_source(source: Path, inert: bool = False) -> Any:
     """The content of a file of weights: what ``torch.save`` or safetensors wrote.
 
     Args:
-        source: a file, or a diffusers folder, or one with such a folder ``unet``.
+        source: a file, or a diffusers folder, or one with such a folder ``unet``. A folder may be a
+            file instead, such as ``unet.safetensors``. So the sources of a card lie.
         inert: put objects that do nothing in the place of those that a file holds beside its
             tensors, such as PyTorch Lightning's. Nothing of theirs is imported or run.
 
@@ -76,9 +82,11 @@ def _file_of(source: Path) -> Path:
     if source.is_file():
         return source
     folders = (source, source / "unet")
-    if found := [folder / name for folder in folders for name in WEIGHTS if (folder / name).is_file()]:
-        return found[0]
-    wanted = f"no {' or '.join(WEIGHTS)}" if source.is_dir() else "no such file"
+    files = [folder / name for folder in folders for name in WEIGHTS]
+    files += [folder.parent / f"{folder.name}.safetensors" for folder in folders]
+    if found := next((path for path in files if path.is_file()), None):
+        return found
+    wanted = f"no {' or '.join(WEIGHTS[:2])}" if source.is_dir() else "no such file"
     raise DamagedFile(f"{source}: {wanted}; name the original file, or a diffusers folder")
 
 
