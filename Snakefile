@@ -26,6 +26,7 @@ pathvars:
 
 include: "workflow/rules/common.smk"
 include: "workflow/rules/inputs.smk"
+include: "workflow/rules/text_inputs.smk"
 include: "workflow/rules/published.smk"
 include: "workflow/rules/training.smk"
 include: "workflow/rules/models.smk"

@@ -204,7 +204,7 @@ def check_data(cards: Cards, runs: Iterable[Run]) -> None:
         shape = image_shape(cards["model"][name])
         with _of("task", task):
             check_images(card["data"], card["reference"]["split"], *shape[:2])
-            check_task(card, cards, shape)
+            check_task(card, cards, (shape[0], *[card["data"]["size"]] * 2))
 
 
 def check_zoo(cards: Cards) -> None:

@@ -155,7 +155,7 @@ def _write_card(card: Card, dash: Path, dot: Path, output: Path) -> None:
         "dash": {"file": str(dash.resolve()), "sha256": sha256(dash)},
         "dot": card["dot"] | {"source": "shipped", "file": str(dot.resolve()), "sha256": sha256(dot)},
     }
-    first = ("family", "scale", "tasks", "unet", "schedule")
+    first = ("family", "scale", "tasks", "unet", "autoencoder", "text", "schedule")
     text = yaml.safe_dump(
         only(card, first) | files, default_flow_style=None, sort_keys=False, width=110, allow_unicode=False
     )

@@ -14,7 +14,7 @@ from typing import Any
 
 from morse.experiments.axes import UNGUIDED, Run
 from morse.experiments.cards import OWN, Cards, method_view, resource, searches
-from morse.experiments.shapes import image_shape
+from morse.experiments.shapes import image_shape, images_of_run
 from morse.files import DamagedFile
 from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, shapes_in, time_of
 from morse.methods import METHODS
@@ -76,7 +76,8 @@ def _problem(run: Run, cards: Cards) -> str | None:
     model, task = cards["model"][run["model"]], cards["task"][run["task"]]
     if run["task"] not in model["tasks"]:
         return f"model {run['model']!r} is not for task {run['task']!r}; its tasks: {', '.join(model['tasks'])}"
-    if (made := image_shape(model)[1]) != (size := task["data"]["size"]):
+    made, size = image_shape(model)[1], task["data"]["size"]
+    if made != size and ("guidance" not in model["unet"] or made % size):
         return f"model {run['model']!r} makes images of {made}, task {run['task']!r} has {size}"
     try:
         needs, has = cards["sampler"][run["sampler"]].get("time"), time_of(model)
@@ -185,7 +186,8 @@ def _files(cards: Cards, runs: Runs) -> Iterable[tuple[str, str]]:
 
 
 def _check_counts(config: Config, cards: Cards, runs: Runs) -> None:
-    images, shards, groups = config["images"], config["shards"], config["quality"]["groups"]
+    shards, groups = config["shards"], config["quality"]["groups"]
+    images = min([images_of_run(config, cards["task"][task]) for task in _tasks(runs)], default=config["images"])
     if images < max(shards, METRICS[FRECHET].least_images(0, groups)):
         raise ValueError(f"configuration: images: {images} are fewer than shards, or than twice quality: groups")
     require_metrics(config["quality"]["metrics"])

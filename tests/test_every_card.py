@@ -88,7 +88,11 @@ def test_a_model_is_for_tasks_and_data_that_exist_and_fit(name):
     card = read_card("model", name)
     data = [part["training"]["data"] for part in (card, card["dot"]) if "training" in part]
     assert {*card["tasks"], *data} <= set(names("task"))
-    assert {read_card("task", task)["data"]["size"] for task in card["tasks"]} == {image_shape(card)[1]}
+    sizes = {read_card("task", task)["data"]["size"] for task in card["tasks"]}
+    if "guidance" in card["unet"]:  # images of text models are shrunk to the task's
+        assert all(image_shape(card)[1] % size == 0 for size in sizes)
+    else:
+        assert sizes == {image_shape(card)[1]}
 
 
 @pytest.mark.parametrize("name", names("task"))

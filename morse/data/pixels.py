@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 
 def to_network(images: np.ndarray) -> Tensor:
@@ -15,6 +16,14 @@ def to_network(images: np.ndarray) -> Tensor:
 def to_uint8(x: Tensor) -> np.ndarray:
     """[-1, 1] -> uint8, rounded to the nearest and clamped, as :data:`UINT8_RULE` says."""
     return ((x.float() + 1.0) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
+
+def resized(x: Tensor, size: int) -> Tensor:
+    """Images (B, C, H, W) as (B, C, size, size): bicubic with antialiasing; unchanged if they have
+    the size."""
+    if x.shape[-1] == size:
+        return x
+    return functional.interpolate(x, (size, size), mode="bicubic", align_corners=False, antialias=True)
 
 
 UINT8_RULE = "uint8=round(127.5(x+1))"

@@ -35,6 +35,7 @@ def explain(
     draws: int,
     device: torch.device | str = "cpu",
     labels: np.ndarray | None = None,
+    captions: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, float, list[float], list[float]]:
     """The map of what Dot explains, on images that it was not trained on.
 
@@ -44,11 +45,13 @@ def explain(
             flips.
         draws: how many times chains are drawn.
         labels: (n,) classes of the images; used if Dash takes classes.
+        captions: n texts; used if Dash takes prompts.
 
     Returns:
         The two values of :func:`explained_residual`, then the edges of s and of the gap.
     """
-    source = ChainSource(dash, images, ChainSettings(**dict(chain) | {"flip": False}), device, labels)
+    settings = ChainSettings(**dict(chain) | {"flip": False})
+    source = ChainSource(dash, images, settings, device, labels, captions=captions, estimates=dot.estimates)
     edges = edges_of(dash.schedule)
     return (*explained_residual(dot, source, 0, draws, *edges), *edges)
 

@@ -189,7 +189,7 @@ def network_view(card: Card, networks: Iterable[str]) -> dict[str, Any]:
 
     So a change of the recipe runs nothing again. Runs of Dash alone do not depend on Dot either.
     """
-    view = only(card, ("family", "scale", "unet", "autoencoder", "schedule", "dash"))
+    view = only(card, ("family", "scale", "unet", "autoencoder", "text", "schedule", "dash"))
     view["dash"] = without(view["dash"], ("source", "layout"))
     return view | ({"dot": without(card["dot"], ("training", "trained"))} if "dot" in networks else {})
 

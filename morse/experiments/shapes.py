@@ -1,10 +1,19 @@
-"""The shape of a model's images, which for a latent model is not that of its network's samples."""
+"""The shape of a model's images, which for a latent model is not that of its network's samples; and
+how many images a run has."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
 
 from morse.experiments.cards import Card
 
 RGB = 3
+
+
+def images_of_run(config: Mapping[str, Any], task: Card) -> int:
+    """How many images a run has: the configuration's number, or the task's if that is smaller."""
+    return min(config["images"], task.get("samples", config["images"]))
 
 
 def image_shape(model: Card) -> tuple[int, int, int]:

@@ -23,7 +23,7 @@ from morse.dot.sizes import Sizes, sampling_bytes, sizes_of, training_bytes
 from morse.dot.training import CALIBRATION_DRAWS
 from morse.experiments.axes import Run
 from morse.experiments.cards import Card, Cards, method_view, searches
-from morse.experiments.shapes import image_shape
+from morse.experiments.shapes import image_shape, images_of_run
 from morse.methods import METHODS
 from morse.methods.plans import DASH, DOT
 from morse.sampling.run import nominal_ratio
@@ -67,13 +67,14 @@ def work_of(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run], images
         config, cards: as for :func:`morse.preflight.preflight`.
         images: of each run; None: the configuration's.
     """
-    images = images or config["images"]
     models = dict.fromkeys(run["model"] for run in runs)
-    return [_of_model(config, cards, [run for run in runs if run["model"] == name], images) for name in models]
+    config = config | {"images": images or config["images"]}
+    return [_of_model(config, cards, [run for run in runs if run["model"] == name]) for name in models]
 
 
-def _of_model(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run], images: int) -> Work:
+def _of_model(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run]) -> Work:
     name = runs[0]["model"]
+    images = max(images_of_run(config, cards["task"][run["task"]]) for run in runs)
     card = cards["model"][name]
     with_dot = any("dot" in METHODS[run["method"]].networks for run in runs)
     calls: Counter[str] = Counter()

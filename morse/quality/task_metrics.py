@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from morse.experiments.cards import Card, Cards, only, resource
+from morse.experiments.shapes import images_of_run
 from morse.quality.extractors import TEXT_EXTRACTORS
 from morse.quality.metrics import METRICS, metrics_by_extractor
 
@@ -21,7 +22,9 @@ def metrics_of_task(config: Mapping[str, Any], cards: Cards, task: str) -> dict[
     """Extractor -> the metrics that are computed by it; extractors without any are left out."""
     dimensions = {name: cards["extractor"][name]["dimension"] for name in cards["task"][task]["extractors"]}
     wanted, groups = config["quality"]["metrics"], config["quality"]["groups"]
-    return metrics_by_extractor(wanted, dimensions, config["images"], groups, text_extractors(cards, task))
+    return metrics_by_extractor(
+        wanted, dimensions, images_of_run(config, cards["task"][task]), groups, text_extractors(cards, task)
+    )
 
 
 def needs_prompts(names: Iterable[str]) -> bool:

@@ -26,7 +26,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from morse.dash.base import Dash
-from morse.dash.conditioning import conditions_of
+from morse.dash.conditioning import Encoded, conditions_of
+from morse.experiments.axes import guidance_scale
 from morse.files import open_npz, read_json, write_json, write_npz
 from morse.methods.base import DotFunction, Predictor
 from morse.methods.baseline import Baseline
@@ -34,6 +35,7 @@ from morse.methods.morse import Morse
 from morse.methods.plans import MIN_BUDGET_WITH_DOT, Plan, baseline_plan, paper_plan
 from morse.samplers.base import Sampler
 from morse.sampling.loop import draw, trajectory
+from morse.sampling.prompts import load_prompts
 from morse.seeds import generator
 
 PLANNING_SEED = 1_000_000
@@ -68,13 +70,20 @@ def candidates(budget: int, ratio: float, shares: Sequence[float], leans: Sequen
     return list({plan.letters: plan for plan in plans}.values())
 
 
-def _run(predictor: Predictor, sampler: Sampler, dash: Dash, images: int, seed: int, device: Any) -> Tensor:
+Text = tuple[Encoded | None, float | None]
+"""The encoded prompts and the guidance scale of a text model."""
+NO_TEXT: Text = (None, None)
+
+
+def _run(predictor: Predictor, sampler: Sampler, dash: Dash, images: int, seed: int, device: Any, text: Text) -> Tensor:
     generators = [generator(seed, index) for index in range(images)]
-    cond = conditions_of(dash, seed, device)(range(images))
+    cond = conditions_of(dash, seed, device, *text)(range(images))
     return trajectory(predictor, sampler, draw(generators, dash.shape, device), generators, cond)
 
 
-def fine_run(dash: Dash, sampler: Sampler, images: int, seed: int, device: torch.device | str = "cpu") -> Tensor:
+def fine_run(
+    dash: Dash, sampler: Sampler, images: int, seed: int, device: torch.device | str = "cpu", text: Text = NO_TEXT
+) -> Tensor:
     """Images of Dash alone with many calls, (images, C, H, W).
 
     The plans of all budgets are compared with them.
@@ -86,7 +95,7 @@ def fine_run(dash: Dash, sampler: Sampler, images: int, seed: int, device: torch
         raise ValueError(
             f"{type(sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'"
         )
-    return _run(Baseline(dash), sampler, dash, images, seed, device)
+    return _run(Baseline(dash), sampler, dash, images, seed, device, text)
 
 
 def choose_plan(
@@ -96,6 +105,7 @@ def choose_plan(
     plans: Sequence[Plan],
     fine: Tensor,
     seed: int,
+    text: Text = NO_TEXT,
 ) -> Choice:
     """The candidate whose images are nearest to a fine run of Dash.
 
@@ -118,7 +128,7 @@ def choose_plan(
         except ValueError as error:
             refused = error
             continue
-        images = _run(Morse(dash, dot, plan), used, dash, len(fine), seed, fine.device)
+        images = _run(Morse(dash, dot, plan), used, dash, len(fine), seed, fine.device, text)
         table.append((plan, (images - fine).square().mean(dim=(1, 2, 3)).sqrt().mean().item()))
     if not table:
         raise ValueError(f"no plan is left: {refused}")
@@ -127,11 +137,16 @@ def choose_plan(
 
 
 def save_fine_run(
-    dash: Dash, sampler: Sampler, images: int, path: Path | str, device: torch.device | str = "cpu"
+    dash: Dash,
+    sampler: Sampler,
+    images: int,
+    path: Path | str,
+    device: torch.device | str = "cpu",
+    text: Text = NO_TEXT,
 ) -> None:
     """Makes a fine run and writes its images; for a stochastic sampler there are none."""
     started = time.monotonic()
-    fine = [] if sampler.stochastic else fine_run(dash, sampler, images, PLANNING_SEED, device).cpu().numpy()
+    fine = [] if sampler.stochastic else fine_run(dash, sampler, images, PLANNING_SEED, device, text).cpu().numpy()
     write_npz(path, compress=True, images=np.asarray(fine), seconds=time.monotonic() - started)
 
 
@@ -146,6 +161,7 @@ def save_choice(
     fine: Path | str,
     path: Path | str,
     device: torch.device | str = "cpu",
+    text: Text = NO_TEXT,
 ) -> None:
     """Chooses the plan of a budget by a fine run, and writes the choice.
 
@@ -161,12 +177,17 @@ def save_choice(
         images, fine_seconds = torch.from_numpy(arrays["images"]), float(arrays["seconds"])
     if len(images):
         plans = candidates(budget, ratio, auto["shares"], auto["leans"])
-        choice = choose_plan(dash, dot, sampler, plans, images.to(device), PLANNING_SEED)
+        choice = choose_plan(dash, dot, sampler, plans, images.to(device), PLANNING_SEED, text)
     else:
         choice = Choice(paper_plan(budget, ratio, **paper), (), 0.0)
     tried = [{"plan": letters, "error": error} for letters, error in choice.errors]
     cost = {"seconds": choice.seconds, "fine_run_seconds": fine_seconds}
     write_json({"plan": choice.plan.letters, "ratio": ratio, "candidates": tried} | cost, path)
+
+
+def text_of(prompts: Path | str | None, guidance: str) -> Text:
+    """The text of a search, from the file of encoded prompts and the guidance of its runs."""
+    return (load_prompts(prompts), guidance_scale(guidance)) if prompts else NO_TEXT
 
 
 def read_choice(path: Path | str) -> str:

@@ -6,6 +6,7 @@ and guidance scales.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from tqdm import tqdm
 
 from morse.dash.base import Dash
 from morse.dash.conditioning import Condition, Encoded
+from morse.dash.loading import load_dash
+from morse.data.prompts import identity_of
+from morse.experiments.cards import Card
 from morse.files import DamagedFile, require, write_atomically
 
 BATCH = 64
@@ -40,6 +44,18 @@ def encode_prompts(dash: Dash, prompts: Sequence[str]) -> Encoded:
     starts = tqdm(range(0, len(prompts), BATCH), desc="prompts", unit="batch", mininterval=2, disable=few)
     parts = [_encoded(dash, list(prompts[start : start + BATCH])) for start in starts]
     return Encoded(tuple(torch.cat(one) for one in zip(*parts, strict=True)), _encoded(dash, [""]))
+
+
+def encode_for_runs(card: Card, prompts: Sequence[str], path: Path, device: torch.device | str = "cpu") -> None:
+    """Encodes a list of prompts by a model's text encoders, and writes them.
+
+    Prompts that are too long are cut, as CLIP's authors do; how many is printed.
+    """
+    dash = load_dash(card, device=device)
+    encoded = encode_prompts(dash, prompts)
+    if cut := dash.encoders.cut(prompts):
+        print(f"{cut} of {len(prompts)} prompts are longer than 77 tokens, and lose their ends", file=sys.stderr)
+    save_prompts(encoded, path, f"{dash.weights}/{identity_of(prompts)}")
 
 
 def _encoded(dash: Dash, prompts: list[str]) -> Condition:

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from morse.dash.base import Dash
 from morse.dash.conditioning import Encoded, conditions_of
 from morse.dash.loading import load_dash
 from morse.data.parts import bounds
+from morse.data.pixels import resized
 from morse.dot.loading import dash_for, load_dot
 from morse.dot.network import Dot
+from morse.experiments.axes import UNGUIDED, guidance_scale
 from morse.experiments.cards import Card, default_settings, read_card, sampler_view
 from morse.methods import BASELINE, METHODS, MORSE, method_named
 from morse.methods.plans import Plan, with_ratio
@@ -28,7 +31,7 @@ from morse.runtime.execution import EXECUTIONS, executable
 from morse.samplers import make_sampler
 from morse.sampling.loop import batch_sizes, sample_shard
 from morse.sampling.plan_search import read_choice
-from morse.sampling.prompts import encode_prompts
+from morse.sampling.prompts import encode_prompts, load_prompts
 from morse.sampling.shards import Shard
 
 
@@ -64,6 +67,7 @@ def run_part(
     caption: str = "sample",
     prompts: Encoded | None = None,
     guidance: float | None = None,
+    size: int | None = None,
 ) -> Shard:
     """Images ``first`` to ``first + count - 1`` of a run.
 
@@ -73,6 +77,7 @@ def run_part(
         executions: network -> how it runs; None: eagerly.
         caption: of the progress bar.
         prompts, guidance: of a text model, the encoded prompts and the guidance scale.
+        size: H = W of the images, if the model's are larger.
     """
     executions = executions or dict.fromkeys(networks, "eager")
     dash = networks["dash"]
@@ -82,7 +87,12 @@ def run_part(
     warm_up = repeats * batch_sizes(count, batch_size) or [2]
     steps = make_sampler(sampler, dash.schedule, plan.nfe)
     conditions = conditions_of(dash, seed, device, prompts, guidance)
-    what = seed, first, count, batch_size, device, caption, warm_up, conditions, dash.decode
+
+    def decode(samples: Tensor) -> Tensor:
+        made = dash.decode(samples)
+        return made if size is None else resized(made, size)
+
+    what = seed, first, count, batch_size, device, caption, warm_up, conditions, decode
     shard = sample_shard(predictor, steps, dash.shape, *what)
     return replace(
         shard, provenance=provenance(device_name(device)) | {"execution": dict(executions)}, costs=plan.costs
@@ -90,14 +100,15 @@ def run_part(
 
 
 def load_networks(
-    card: Card, names: tuple[str, ...], dot: Path | str | None, device: torch.device | str
+    card: Card, names: tuple[str, ...], dot: Path | str | None, device: torch.device | str, with_text: bool = False
 ) -> dict[str, Any]:
     """The networks by name: "dash", and "dot" if ``names`` has it.
 
     Args:
         dot: a file of Dot's weights; None: the card's.
+        with_text: load a text model's text encoders too.
     """
-    dash = load_dash(card, device=device)
+    dash = load_dash(card, device=device, with_text=with_text)
     return networks_of(dash, load_dot(card, dash, dot) if "dot" in names else None)
 
 
@@ -119,6 +130,8 @@ def run_shard(
     executions: Mapping[str, str],
     dot: Path | str | None = None,
     chosen: Path | str | None = None,
+    prompts: Path | str | None = None,
+    size: int | None = None,
 ) -> Shard:
     """One shard of a run of the workflow.
 
@@ -128,15 +141,17 @@ def run_shard(
         card: the model's, of the networks that the method needs.
         settings, chosen: of :func:`plan_of`.
         dot: the prepared file, if the method needs Dot.
+        prompts: of a text model, the file of encoded prompts.
+        size: of the task's images.
     """
     names = METHODS[run["method"]].networks
     plan = plan_of(run["method"], run["budget"], nominal_ratio(card), settings, chosen)
     first, count = bounds(images, shards, shard)
     caption = f"{run['model']} {run['sampler']} {run['method']} {run['budget']} LSD, seed {run['seed']}"
     networks = load_networks(card, names, dot, device)
-    return run_part(
-        networks, run["method"], plan, sampler, run["seed"], first, count, batch_size, device, executions, caption
-    )
+    what = run["method"], plan, sampler, run["seed"], first, count, batch_size, device, executions, caption
+    encoded = load_prompts(prompts) if prompts else None
+    return run_part(networks, *what, encoded, guidance_scale(run.get("guidance", UNGUIDED)), size)
 
 
 def nominal_ratio(card: Card) -> float:

@@ -5,6 +5,7 @@
 rule fine_run:
     input:
         dash=dash_weights,
+        prompts=encoded_prompts,
     output:
         fine=f"{PLANS}/fine.npz",
     log:
@@ -29,6 +30,7 @@ rule choose_plan:
         dash=dash_weights,
         dot="<results>/prepared/{model}.safetensors",
         fine=f"{PLANS}/fine.npz",
+        prompts=encoded_prompts,
     output:
         plan=f"{PLANS}/budget={{budget}}.json",
     log:

@@ -1,12 +1,36 @@
 # Runs -> images, in shards, and one record for each run.
 
 
+# Encoded once for all runs of a model, so that no job that samples loads text encoders.
+rule encode_prompts:
+    input:
+        dash=dash_weights,
+        prompts=lambda w: task_metrics.prompts_file(CARDS["task"][w.task]),
+    output:
+        encoded="<results>/prompts/{model}/{task}.safetensors",
+    log:
+        "<results>/logs/encode_prompts/{model}/{task}.log",
+    conda:
+        "../../environment.yml"
+    threads: all_cores
+    resources:
+        gpu=1,
+    params:
+        card=lambda w: cards.network_view(CARDS["model"][w.model], ["dash"]),
+        task=lambda w: task_metrics.prompts_view(CARDS["task"][w.task]),
+        images=images_of,
+        device=config["device"],
+    script:
+        "../scripts/encode_prompts.py"
+
+
 rule sample:
     input:
         dash=dash_weights,
         dot=prepared_dot,
         plan=chosen_plan,
         executions=measured_executions,
+        prompts=encoded_prompts,
     output:
         shard=temp(f"<results>/samples/{RUN}/shard={{shard}}.npz"),
     log:
@@ -22,9 +46,10 @@ rule sample:
         networks=networks_of,
         sampler=sampler_view,
         settings=lambda w: cards.method_view(config, w.method),
-        images=config["images"],
+        images=images_of,
         shards=config["shards"],
         batch_size=batch_size_of,
+        size=lambda w: CARDS["task"][w.task]["data"]["size"],
         device=config["device"],
         execution=config["execution"],
     script:
@@ -54,7 +79,7 @@ rule record:
     params:
         scale=lambda w: CARDS["model"][w.model]["scale"],
         settings=lambda w: cards.method_view(config, w.method),
-        images=config["images"],
+        images=images_of,
         groups=config["quality"]["groups"],
         extractor=lambda w: (
             first_extractor(w.task),

@@ -4,7 +4,7 @@ from adapter import device_of, job
 
 with job(snakemake, networks=True):
     from morse.samplers import make_sampler
-    from morse.sampling.plan_search import save_choice
+    from morse.sampling.plan_search import save_choice, text_of
     from morse.sampling.run import load_networks
 
     config, files, device = snakemake.params, snakemake.input, device_of(snakemake)
@@ -16,4 +16,5 @@ with job(snakemake, networks=True):
         int(snakemake.wildcards.budget),
         config.card["dot"]["ratio"],
         *(config.auto, config.paper, files.fine, snakemake.output.plan, device),
+        text_of(files.prompts, snakemake.wildcards.guidance),
     )

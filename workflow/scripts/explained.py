@@ -10,10 +10,10 @@ with job(snakemake, networks=True):
     from morse.sampling.run import load_networks
 
     config, device = snakemake.params, device_of(snakemake)
-    dash, dot = load_networks(config.card, ("dash", "dot"), snakemake.input.dot, device).values()
+    dash, dot = load_networks(config.card, ("dash", "dot"), snakemake.input.dot, device, True).values()
     data, chain = (
         load_split(with_file(config.data, snakemake.input.own), "test"),
         config.card["dot"]["training"]["chain"],
     )
-    found = explain(dash, dot, data.images, chain, config.draws, device, data.labels)
+    found = explain(dash, dot, data.images, chain, config.draws, device, data.labels, data.captions)
     write_json(explained_record(snakemake.wildcards.model, *found), snakemake.output.record)

@@ -8,5 +8,6 @@ with job(snakemake, networks=True):
     from morse.dash.loading import load_dash
     from morse.dot.loading import prepare_dot
 
-    config = snakemake.params
-    prepare_dot(config.card, load_dash(config.card), Path(snakemake.output.dot), snakemake.input.dot, config.dot_sha256)
+    config, files, output = snakemake.params, snakemake.input, Path(snakemake.output.dot)
+    dash = load_dash(config.card, with_text=False)
+    prepare_dot(config.card, dash, output, files.dot, config.dot_sha256)

@@ -13,5 +13,6 @@ with job(snakemake, networks=True):
     executions = executions_of(config.execution, files.executions, config.networks, device)
     parts = config.images, config.shards, config.batch_size
     settings = config.card, config.sampler, config.settings
-    shard = run_shard(run, int(snakemake.wildcards.shard), *settings, *parts, device, executions, files.dot, files.plan)
+    made_with = executions, files.dot, files.plan, files.prompts, config.size
+    shard = run_shard(run, int(snakemake.wildcards.shard), *settings, *parts, device, *made_with)
     save_shard(shard, snakemake.output.shard)
