@@ -75,12 +75,16 @@ def sample(
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the run.", min=0)] = 0,
     batch_size: Annotated[int, typer.Option(help="Images at once.", min=1)] = 100,
+    prompt: Annotated[list[str] | None, typer.Option(help="Of a text model; several times for several.")] = None,
+    guidance: Annotated[float, typer.Option(help="Guidance scale of a text model.", min=0)] = 7.5,
     device: Annotated[Device, typer.Option(help="Where to run.")] = Device.auto,
 ) -> None:
     """Samples images of a model into a file or folder."""
     from morse.report.image_files import image_writer
 
     card, needs, _ = read_card("model", model), method_named(method).networks, read_card("sampler", sampler)
+    if ("guidance" in card["unet"]) != bool(prompt):
+        raise ValueError(f"{model} takes {'--prompt, a text' if not prompt else 'no --prompt; leave it out'}")
     write = image_writer(out)
     from morse.runtime.light_import import import_unet
 
@@ -89,11 +93,12 @@ def sample(
     from morse.runtime.device import device_of
     from morse.sampling.run import load_networks, sample
 
-    networks = load_networks(card, needs, None, device_of(device.value, usable_cores()))
+    networks = load_networks(card, needs, None, device_of(device.value, usable_cores()), bool(prompt))
     rows = {}
     for name in dict.fromkeys([BASELINE, method] if compare else [method]):
         dot = networks.get("dot") if "dot" in METHODS[name].networks else None
-        rows[name] = sample(networks["dash"], dot, sampler, name, budget, images, seed, batch_size)
+        how = sampler, name, budget, images, seed, batch_size, None, prompt, guidance
+        rows[name] = sample(networks["dash"], dot, *how)
     write(rows, f"{model}, {sampler}, {budget} LSD")
     typer.echo(f"{out}: {images} images by {' and by '.join(rows)}")
 

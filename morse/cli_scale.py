@@ -149,9 +149,14 @@ def train_dot(
         str | None,
         typer.Argument(help="Of `morse list models`; left out with --model.", autocompletion=completes("model")),
     ] = None,
-    model: Annotated[Path | None, typer.Option(help="A diffusers folder with an unconditional UNet2DModel.")] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="A diffusers folder: an unconditional UNet2DModel, or text to image.")
+    ] = None,
     data: Annotated[
         str | None, typer.Option(help="A folder of images, a data set file, or none: images that Dash makes.")
+    ] = None,
+    captions: Annotated[
+        Path | None, typer.Option(help="Of a folder of images, for a text model: .json, .jsonl or .csv.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="A folder; left out: results/trained/NAME.")] = None,
     steps: _count("Optimiser steps.") = None,
@@ -186,6 +191,6 @@ def train_dot(
     for key, value in described(complete, members(count)).items() if is_first() else ():
         typer.echo(f"{key:20}{value}")
     given, where = None if data == OWN else data, device_of(device.value, usable_cores())
-    record = run(count, where, "morse.make_dot:make_dot", complete, model, given, output, where)
+    record = run(count, where, "morse.make_dot:make_dot", complete, model, given, output, where, captions)
     if is_first():
         typer.echo(f"{output / 'dot.safetensors'}: loss {record['loss']:.4f}, sha256 {record['sha256']}")

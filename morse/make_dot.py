@@ -18,7 +18,8 @@ from morse.dash.diffusers_folder import folder_card
 from morse.dash.loading import build_dash, dash_file
 from morse.data.folder import prepare
 from morse.data.loading import shapes_of
-from morse.data.originals import files_of, hash_of_names
+from morse.data.originals import PICTURES, files_of, hash_of_names
+from morse.data.pairs import prepare as prepare_pairs
 from morse.dot.chain_settings import ChainSettings
 from morse.dot.loading import new_dot, own_parameters
 from morse.dot.training import train_dot_on
@@ -77,7 +78,14 @@ def described(card: Card, processes: int) -> dict[str, str]:
     }
 
 
-def make_dot(card: Card, folder: Path | None, data: str | None, output: Path, device: str = "cpu") -> dict[str, Any]:
+def make_dot(
+    card: Card,
+    folder: Path | None,
+    data: str | None,
+    output: Path,
+    device: str = "cpu",
+    captions: Path | None = None,
+) -> dict[str, Any]:
     """Trains a Dot and writes all into a folder. Each of several processes calls it.
 
     Args:
@@ -85,12 +93,13 @@ def make_dot(card: Card, folder: Path | None, data: str | None, output: Path, de
         folder: of diffusers, with Dash's weights; None: they are where the card says.
         data: a folder of images, or a data set file; None: the card's data.
         output: the folder.
+        captions: of a folder of images, for a text model. A folder of shards has its own.
 
     Returns:
         The training's record, as in training.json.
     """
     dash, dot = _dash_of(card, folder, output), output / "dot.safetensors"
-    training = train_dot_on(card, _data_of(card, data, dash, output, device), dash, dot, device)
+    training = train_dot_on(card, _data_of(card, data, dash, output, device, captions), dash, dot, device)
     record = training_record(training, provenance(device_name(device)) | {"processes": world()})
     if rank() == 0:
         write_json(record, output / "training.json")
@@ -110,8 +119,15 @@ def _dash_of(card: Card, folder: Path | None, output: Path) -> Path:
     return dash
 
 
-def _data_of(card: Card, data: str | None, dash: Path, output: Path, device: str) -> dict[str, Any]:
+def _data_of(
+    card: Card, data: str | None, dash: Path, output: Path, device: str, captions: Path | None
+) -> dict[str, Any]:
     """What a task's card would say of the data: ``file`` and ``size``."""
+    guided = "guidance" in card["unet"]
+    if guided and card["dot"]["training"]["data"] == OWN:
+        raise ValueError(f"a text model's Dot is trained on captioned images; give --data FOLDER, not {OWN}")
+    if captions and not guided:
+        raise ValueError("--captions: the model takes no prompts; leave them out")
     channels, size, _ = image_shape(card)
     if (name := card["dot"]["training"]["data"]) == OWN:
         file = output / f"own-images-{key_of(card, sha256(dash))}" / "dataset.json"
@@ -121,17 +137,27 @@ def _data_of(card: Card, data: str | None, dash: Path, output: Path, device: str
     if data is None:
         return dict(read_card("task", name)["data"])
     with together():
-        file = prepared(Path(data), channels, size, output, write=rank() == 0)
+        file = prepared(Path(data), channels, size, output, rank() == 0, guided, captions)
     agreed(str(file), "data")
     return {"file": file.resolve(), "size": size}
 
 
-def prepared(data: Path, channels: int, size: int, output: Path, write: bool = True) -> Path:
+def prepared(
+    data: Path,
+    channels: int,
+    size: int,
+    output: Path,
+    write: bool = True,
+    pairs: bool = False,
+    captions: Path | None = None,
+) -> Path:
     """The data set file of a folder of images (:mod:`morse.data.folder`), or the file itself if
     ``data`` is one.
 
     Args:
         output: the folder of the prepared set. Its name follows from names and sizes of the images.
+        pairs: whether images need captions (:mod:`morse.data.pairs`): in shards, or by
+            ``captions``.
 
     Raises:
         DamagedFile, ValueError: one line, for a place without images, or an image that does not
@@ -142,10 +168,17 @@ def prepared(data: Path, channels: int, size: int, output: Path, write: bool = T
         return data
     if not data.is_dir():
         raise ValueError(f"{data}: no images there; name a folder of images, a data set file, or {OWN}")
-    key = f"{channels}x{size}-{hash_of_names(files_of(data), data)[:12]}"
+    kinds = (".tar",) if pairs and not captions else PICTURES
+    key = f"{channels}x{size}-{hash_of_names(files_of(data, kinds), data)[:12]}"
+    key += f"-{sha256(require(captions, None, 'captions'))[:12]}" if captions else ""
     file = output / f"data-{key}" / "dataset.json"
     if write and not file.exists():
-        prepare({"folder": data, "size": size, "channels": channels}, data, file)
+        wanted = {"folder": data, "size": size, "channels": channels}
+        if pairs:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            prepare_pairs(wanted | ({"captions": captions} if captions else {}), data, file)
+        else:
+            prepare(wanted, data, file)
     return file
 
 

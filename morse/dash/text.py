@@ -70,7 +70,7 @@ class TextEncoders:
 
     def cut(self, prompts: Sequence[str]) -> int:
         """How many of the prompts are too long, and lose their ends."""
-        whole = self.tokenizers[0](list(prompts)).input_ids
+        whole = self.tokenizers[0](list(prompts), verbose=False).input_ids
         return sum(len(tokens) > TOKENS for tokens in whole)
 
 
