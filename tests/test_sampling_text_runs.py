@@ -16,15 +16,20 @@ PROMPTS = ["a cat on a mat", "two dogs"]
 SAMPLER = "ddim-sd"
 
 
-@pytest.fixture(scope="module")
-def dash():
-    return text_dash(text_card())
+@pytest.fixture(scope="module", params=[False, True], ids=["stable diffusion", "LCM-SDXL"])
+def card(request):
+    return text_card(xl=request.param)
 
 
 @pytest.fixture(scope="module")
-def dot(dash):
+def dash(card):
+    return text_dash(card)
+
+
+@pytest.fixture(scope="module")
+def dot(card, dash):
     torch.manual_seed(1)
-    dot = new_dot(text_card(), dash)
+    dot = new_dot(card, dash)
     dot = inference_dot(dot, dot.state_dict())
     shake(dot, 1)
     dot.ratio = 5.0
