@@ -19,10 +19,10 @@ from morse.schedules.presets import make_schedule
 
 
 def card_of(model: Card | str) -> Card:
-    """The card itself, or the card in config/models of that name.
+    """The card itself, or the card in config/models of that name, or in the file of that path.
 
     Raises:
-        ValueError: for an unknown name; one line with the nearest name.
+        ValueError: for an unknown name or a wrong card; one line.
     """
     return read_card("model", model) if isinstance(model, str) else model
 

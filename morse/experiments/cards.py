@@ -108,14 +108,16 @@ def read_cards(overrides: Mapping[str, Mapping[str, Card]] | None = None) -> dic
 
 
 def read_card(kind: str, name: str, changes: Card | None = None) -> dict[str, Any]:
-    """One card, complete and valid, with ``changes`` that override it.
+    """One card, complete and valid, with ``changes`` that override it: of a name in config/, or the
+    path of a .yaml file.
 
     Raises:
         ValueError: one line, for an unknown name, key, family, variant or recipe, or a wrong value.
     """
-    if name not in names(kind):
+    own = name.endswith(".yaml") and Path(name).is_file()
+    if not own and name not in names(kind):
         raise ValueError(unknown(kind, name, names(kind)))
-    path = _path(kind, name)
+    path = Path(name) if own else _path(kind, name)
     if not isinstance(changes or {}, Mapping):
         raise ValueError(f"configuration: overrides: {name}: {changes!r} is not a mapping of keys to values")
     card = _with_schedule(_mapping(path), changes or {})

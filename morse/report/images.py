@@ -10,10 +10,16 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from morse.files import open_npz
+from morse.report.headings import heading
 from morse.report.style import STYLE
 
+LINE = 0.15
+"""Inches, of a line of text."""
 
-def image_grid(rows: Sequence[tuple[str, np.ndarray]], title: str | None = None) -> Figure:
+
+def image_grid(
+    rows: Sequence[tuple[str, np.ndarray]], title: str | None = None, columns: Sequence[str] = (), widest: float = 1.0
+) -> Figure:
     """A grid of images, each row with its caption to the left.
 
     Column i of all rows has the same starting noise.
@@ -22,9 +28,11 @@ def image_grid(rows: Sequence[tuple[str, np.ndarray]], title: str | None = None)
         rows: (caption, images). Images are uint8 (n, C, H, W), with C 1 (grey) or 3 (RGB), and the
             same shape in all rows.
         title: heading of the figure.
+        columns: a text above each column, such as a prompt; it is shortened to fit.
+        widest: the largest width of an image in inches.
 
     Raises:
-        ValueError: if the images are not such arrays.
+        ValueError: if the images are not such arrays, or the columns have another number of texts.
     """
     shapes = {images.shape for _, images in rows}
     if len(shapes) != 1 or any(
@@ -32,15 +40,23 @@ def image_grid(rows: Sequence[tuple[str, np.ndarray]], title: str | None = None)
     ):
         raise ValueError(f"rows of images must be uint8 (n, 1 or 3, H, W) of one shape, not {sorted(shapes)}")
     count, _, height, width = shapes.pop()
-    size = min(1.0, 9.0 / count)  # inches, as all lengths below: the width of an image
-    gap, head = 0.05, 0.35 if title else 0.05
+    if columns and len(columns) != count:
+        raise ValueError(f"{count} columns of images have {len(columns)} headings; give one for each")
+    size = min(widest, 9.0 / count)  # inches, as all lengths below: the width of an image
+    gap, title_height = 0.05, 0.35 if title else 0.05
+    headings = [heading(text, size - 2 * gap) for text in columns]
+    head = title_height + max((LINE * (text.count("\n") + 1) + 0.05 for text in headings), default=0.0)
     left = 0.15 + 0.075 * max(len(line) for caption, _ in rows for line in caption.splitlines())
     tall = size * height / width
     page_width, page_height = left + count * (size + gap), head + len(rows) * (tall + gap)
     with matplotlib.rc_context({**STYLE, "axes.grid": False}):
         figure = Figure(figsize=(page_width, page_height))
         if title:
-            figure.text(0.5, 1 - 0.5 * head / page_height, title, fontsize=11, ha="center", va="center")
+            figure.text(0.5, 1 - 0.5 * title_height / page_height, title, fontsize=11, ha="center", va="center")
+        for column, text in enumerate(headings):
+            middle = left + column * (size + gap) + 0.5 * size
+            place = middle / page_width, 1 - (head - 0.05) / page_height
+            figure.text(*place, text, ha="center", va="bottom", linespacing=1.1)
         for index, (caption, images) in enumerate(rows):
             top = page_height - head - index * (tall + gap)
             figure.text((left - 0.1) / page_width, (top - 0.5 * tall) / page_height, caption, ha="right", va="center")
