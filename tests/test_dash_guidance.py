@@ -11,6 +11,7 @@ from text_models import pipeline, scheduler_of, text_card, text_dash
 from morse.checkpoints import write_state
 from morse.dash.guidance import scale_features
 from morse.dash.loading import build_dash
+from morse.dot.hub import to_precision
 from morse.dot.loading import adapted_dot, dash_for, form_of, load_dot
 from morse.dot.lora import own_state
 from morse.dot.network import BRANCHES, GUIDED
@@ -21,7 +22,7 @@ from morse.runtime.flops import count, flops
 from morse.samplers import SAMPLERS
 from morse.sampling.loop import draw, trajectory
 from morse.sampling.prompts import encode_prompts
-from morse.sampling.run import networks_of
+from morse.sampling.run import networks_of, precision_of
 from morse.seeds import generator
 
 PROMPTS = ["a cat on a mat", "two dogs"]
@@ -223,3 +224,22 @@ def test_a_dot_survives_its_file_and_tells_how_it_is_guided(model, tmp_path):
         other = {GUIDED: BRANCHES, BRANCHES: GUIDED}[card["dot"]["guidance"]]
         with pytest.raises(DamagedFile, match="are of a Dot with"):
             load_dot(card | {"dot": card["dot"] | {"guidance": other}}, dash, tmp_path / "dot.safetensors")
+
+
+def test_half_precision_is_inside_the_networks_alone(model):
+    """Runs stay in float32. On a GPU text models compute in what their card says, elsewhere not."""
+    card, dash = model
+    dot, x, t = shaken(card, dash), noise(dash), torch.full((2,), 600.0)
+    cond, s = dash.example(2), torch.full((2,), 800.0)
+    with torch.no_grad():
+        whole = dash_for(dot, dash)(x, s, *cond)
+        expected = dot(x, x, whole, s, t, *cond)
+        dash.network.to(torch.bfloat16)
+        to_precision(dot, torch.bfloat16)
+        half = dash_for(dot, dash)(x, s, *cond)
+        found = dot(x, x, whole, s, t, *cond)
+    for one, other in ((half, whole), (found, expected)):
+        assert one.dtype == torch.float32 and (one - other).abs().mean() < 0.2 * other.abs().mean()
+        assert not torch.equal(one, other)
+    assert precision_of(card | {"precision": "float16"}, "cuda") == torch.float16
+    assert precision_of(card | {"precision": "float16"}, "cpu") == precision_of(card, "cuda") == torch.float32

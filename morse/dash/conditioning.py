@@ -130,7 +130,12 @@ def conditions_of(
     return lambda indices: encoded.condition(indices, dash.guidance, scale, device)
 
 
-def network_arguments(network: nn.Module, prompt_or_classes: Condition) -> dict[str, Any]:
+def cast(inputs: Condition, dtype: torch.dtype) -> Condition:
+    """Tensors in the precision of a network's weights; whole numbers stay."""
+    return tuple(one.to(dtype) if one.is_floating_point() else one for one in inputs)
+
+
+def network_arguments(network: nn.Module, prompt_or_classes: Sequence[Tensor]) -> dict[str, Any]:
     """The condition as arguments of a network of diffusers: of its classes, or an encoded
     prompt."""
     if not prompt_or_classes:

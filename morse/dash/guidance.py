@@ -17,7 +17,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from morse.dash.conditioning import Condition, network_arguments
+from morse.dash.conditioning import Condition, cast, network_arguments
 
 
 def combine(without: Tensor, with_prompt: Tensor, scale: Tensor) -> Tensor:
@@ -59,8 +59,9 @@ class GuidedDash:
         self.network, self.with_difference = network, with_difference
 
     def branch(self, x: Tensor, t: Tensor, *prompt: Tensor) -> Tensor:
-        """An estimate of one branch, without guidance."""
-        return self.network(x, t, return_dict=False, **network_arguments(self.network, prompt))[0]
+        """An estimate of one branch, without guidance, in the precision of x."""
+        own, *prompt = cast((x, *prompt), self.network.conv_in.weight.dtype)
+        return self.network(own, t, return_dict=False, **network_arguments(self.network, prompt))[0].to(x.dtype)
 
     def __call__(self, x: Tensor, t: Tensor, *cond: Tensor) -> Tensor:
         without, prompted = self.branch(torch.cat([x, x]), torch.cat([t, t]), *both(cond)).chunk(2)
@@ -75,6 +76,7 @@ class EmbeddedDash:
         self.network = network
 
     def __call__(self, x: Tensor, t: Tensor, *cond: Tensor) -> Tensor:
-        features = scale_features(cond[0], self.network.config.time_cond_proj_dim).to(x.dtype)
-        arguments = network_arguments(self.network, cond[1:])
-        return self.network(x, t, timestep_cond=features, return_dict=False, **arguments)[0]
+        features = scale_features(cond[0], self.network.config.time_cond_proj_dim)
+        own, features, *prompt = cast((x, features, *cond[1:]), self.network.conv_in.weight.dtype)
+        arguments = network_arguments(self.network, prompt)
+        return self.network(own, t, timestep_cond=features, return_dict=False, **arguments)[0].to(x.dtype)

@@ -26,7 +26,7 @@ from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 from torch.nn import functional
 
-from morse.dash.conditioning import EMBEDDED, Condition, network_arguments
+from morse.dash.conditioning import EMBEDDED, Condition, cast, network_arguments
 from morse.dash.guidance import both, combine, halves, scale_features
 from morse.dot.trunk import trunk_of
 from morse.schedules.levels import NoiseLevels
@@ -158,13 +158,15 @@ class Dot(nn.Module):
             raise ValueError(
                 f"Dot halves images {int(math.log2(step))} times: {tuple(x_t.shape[-2:])} is not divisible by {step}"
             )
+        given, own = x_t.dtype, self.conv_in.weight.dtype  # half precision on a GPU, in a run of float32
+        x_s, x_t, eps_s = cast((x_s, x_t, eps_s), own)
         if self.guidance == BRANCHES:
-            return self._of_branches(x_s, x_t, eps_s, s, t, cond)
+            return self._of_branches(x_s, x_t, eps_s, s, t, cast(cond, own)).to(given)
         if not self.guidance:
-            return self._residual(x_s, x_t, eps_s, s, t, cond)
+            return self._residual(x_s, x_t, eps_s, s, t, cast(cond, own)).to(given)
         prompt = halves(cond)[0] if self.guidance == GUIDED else cond[1:]
-        features = scale_features(cond[0], self.scale_width).to(x_t.dtype)
-        return self._residual(x_s, x_t, eps_s, s, t, prompt, features)
+        features = scale_features(cond[0], self.scale_width)
+        return self._residual(x_s, x_t, eps_s, s, t, cast(prompt, own), features.to(own)).to(given)
 
     def _of_branches(self, x_s: Tensor, x_t: Tensor, eps_s: Tensor, s: Tensor, t: Tensor, cond: Condition) -> Tensor:
         """The guided residual of both branches' residuals."""

@@ -144,7 +144,7 @@ def complete_model(card: Card, source: str) -> dict[str, Any]:
         if card["variant"] not in variants:
             raise ValueError(f"{source}: {unknown('variant of ' + card['family'], card['variant'], variants)}")
         variant = variants[card["variant"]]
-        base = merged(base | {"unet": variant["unet"]}, only(variant, ("autoencoder", "text", "dot")))
+        base = merged(base | {"unet": variant["unet"]}, only(variant, ("autoencoder", "text", "dot", "precision")))
     result = _with_schedule(base | {"schedule": family["schedule"]}, card)
     if "dot" in result:
         result["dot"].setdefault("source", "shipped" if "file" in result["dot"] else "train")
@@ -191,7 +191,7 @@ def network_view(card: Card, networks: Iterable[str]) -> dict[str, Any]:
 
     So a change of the recipe runs nothing again. Runs of Dash alone do not depend on Dot either.
     """
-    view = only(card, ("family", "scale", "unet", "autoencoder", "text", "schedule", "dash"))
+    view = only(card, ("family", "scale", "unet", "autoencoder", "text", "schedule", "precision", "dash"))
     view["dash"] = without(view["dash"], ("source", "layout"))
     return view | ({"dot": without(card["dot"], ("training", "trained"))} if "dot" in networks else {})
 

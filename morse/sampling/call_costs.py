@@ -26,7 +26,7 @@ from morse.runtime.execution import executable, executions_of
 from morse.runtime.flops import count_parameters, flops
 from morse.runtime.latency import CallLatencies, Clock, measure
 from morse.samplers.ddim import ddim_step
-from morse.sampling.run import load_networks
+from morse.sampling.run import load_networks, precision_of
 from morse.schedules.noise import NoiseSchedule
 
 STARTS_AT, ENDS_AT = 0.8, 0.2
@@ -94,7 +94,8 @@ def measure_calls(
     running = {name: executable(network, executions[name], device) for name, network in networks.items()}
     example = dash.example(batch_size, device)
     one_round = timed_round(methods, running, dash.schedule, dash.shape, batch_size, device, example)
-    return measure(one_round, DASH, {name: executions[name] for name in networks}, batch_size, repetitions, device)
+    how = {name: executions[name] for name in networks}
+    return measure(one_round, DASH, how, batch_size, repetitions, device)
 
 
 def measure_model(
@@ -122,6 +123,7 @@ def measure_model(
     """
     names = networks_of(methods)
     networks = load_networks(card, names, dot, device)
+    dtype = str(precision_of(card, device)).removeprefix("torch.")
     own = executions_of(execution, measured, networks, device)
     executions = [own, *(dict.fromkeys(networks, name) for name in settings["executions"])]
     batch_sizes = dict.fromkeys([batch_size, *settings["batch_sizes"]])
@@ -129,6 +131,7 @@ def measure_model(
         measure_calls(
             networks["dash"], networks.get("dot"), methods, dict(how), size, settings["repetitions"], device
         ).record()
+        | {"dtype": dtype}
         for how, size in product(dict.fromkeys(tuple(one.items()) for one in executions), batch_sizes)
     ]
     parameters = {"dash": count_parameters(networks["dash"].network)}

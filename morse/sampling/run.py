@@ -19,6 +19,7 @@ from morse.dash.conditioning import Encoded, conditions_of
 from morse.dash.loading import load_dash
 from morse.data.parts import bounds
 from morse.data.pixels import resized
+from morse.dot.hub import to_precision
 from morse.dot.loading import dash_for, load_dot
 from morse.dot.network import Dot
 from morse.experiments.axes import UNGUIDED, guidance_scale
@@ -109,7 +110,22 @@ def load_networks(
         with_text: load a text model's text encoders too.
     """
     dash = load_dash(card, device=device, with_text=with_text)
-    return networks_of(dash, load_dot(card, dash, dot) if "dot" in names else None)
+    networks = networks_of(dash, load_dot(card, dash, dot) if "dot" in names else None)
+    if (precision := precision_of(card, device)) != torch.float32:
+        dash.network.to(precision)
+        if "dot" in networks:
+            to_precision(networks["dot"], precision)
+    return networks
+
+
+def precision_of(card: Card, device: torch.device | str) -> torch.dtype:
+    """The precision of a card's networks on a device: the card's on a GPU, float32 elsewhere.
+
+    Samples, estimates and an autoencoder stay in float32. So a sampler's arithmetic is that of
+    every run.
+    """
+    on_gpu = torch.device(device).type == "cuda"
+    return getattr(torch, card.get("precision", "float32") if on_gpu else "float32")
 
 
 def networks_of(dash: Dash, dot: Dot | None) -> dict[str, Any]:
