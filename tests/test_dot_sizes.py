@@ -1,14 +1,17 @@
 """Sizes of published networks and their Dots, and the memory that calls need."""
 
 import pytest
+import torch
 from networks import tiny_card, tiny_dash, tiny_dot
 from test_dash_autoencoder import latent_card
+from text_models import text_card
 
+from morse.dash.loading import build_dash
 from morse.dot.loading import own_parameters
 from morse.dot.sizes import sampling_bytes, sizes_of, training_bytes
 from morse.experiments.cards import ROOT, complete_model
 from morse.experiments.yaml import read_yaml
-from morse.runtime.flops import count_parameters, flops
+from morse.runtime.flops import count, count_parameters, flops
 
 FAMILIES = {path.stem: read_yaml(path) for path in sorted((ROOT / "config" / "families").glob("*.yaml"))}
 PAPER = {("stable-diffusion", "v1"): 97_840_000}
@@ -73,3 +76,20 @@ def test_a_latent_model_s_decoder_is_counted():
     assert found.decode > 0 and sizes_of(tiny_card()).decode == 0
     without = {key: value for key, value in card.items() if key != "autoencoder"}
     assert sampling_bytes(card, 4) > sampling_bytes(without, 4)
+
+
+@pytest.mark.parametrize("xl", [False, True])
+def test_a_text_model_s_parts_are_counted_apart(xl):
+    """Sampling holds no text encoders, training holds them. A guided call is two forwards."""
+    card, wide = text_card(xl=xl), text_card(xl=xl)
+    wide["text"] = wide["text"] | {"encoders": [one | {"layers": 9} for one in wide["text"]["encoders"]]}
+    small, large = sizes_of(card), sizes_of(wide)
+    dash = build_dash(card)
+    assert small.text_parameters == sum(count_parameters(model) for model in dash.encoders.models)
+    assert small.autoencoder_parameters == count_parameters(dash.autoencoder.network)
+    assert large.encode > 4 * small.encode > 0 and large.dash == small.dash
+    assert sampling_bytes(wide, 2) == sampling_bytes(card, 2)
+    assert training_bytes(wide, 2) - training_bytes(card, 2) == 4 * (large.text_parameters - small.text_parameters)
+    if not xl:
+        x, t, text = torch.zeros(1, *dash.shape), torch.zeros(1), torch.zeros(1, *dash.prompt_shapes[0])
+        assert small.dash.total == 2 * count(lambda: dash.network(x, t, encoder_hidden_states=text)).total

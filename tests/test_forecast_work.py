@@ -90,3 +90,26 @@ def test_letters_of_a_searched_run_are_as_many_as_the_paper_s(config):
     searched = merged(config, {"morse": {"policy": "auto"}})
     card = read_cards()["model"][NAME]
     assert letters_of(searched, card, run) == letters_of(config, card, run)
+
+
+@pytest.mark.parametrize(
+    ("name", "sampler", "prompt"),
+    [("coco-sd14", "ddim-sd", 77 * 768), ("coco-lcm-sdxl", "lcm", 77 * 2048 + 1280 + 6)],
+)
+def test_a_text_model_s_prompts_and_guided_calls_are_counted(config, name, sampler, prompt):
+    """Two guidance scales and two budgets: 4 runs, whose 30,000 prompts are encoded once. A guided
+    call is two forwards of one network, Dot's is one."""
+    experiment = {"models": [name], "tasks": ["coco256"], "samplers": [sampler], "guidances": [2, 7.5]}
+    experiment |= {"methods": ["baseline"], "budgets": [4, 10], "seeds": [0]}
+    config |= {"experiments": [experiment], "images": 50000}
+    cards = read_cards({})
+    (work,) = work_of(config, cards, runs_of(config["experiments"]))
+    sizes = sizes_of(cards["model"][name])
+    assert work.calls == {"D": 2 * 30000 * (4 + 10)}
+    assert work.sampling == 30000 * (28 * sizes.dash.total + 4 * sizes.decode + sizes.encode)
+    assert work.passing == 30000 * 3 * (512 if name == "coco-sd14" else 1024) ** 2
+
+    features = 4 * 30000 * 4 * sum(cards["extractor"][one]["dimension"] for one in ("inception", "clip-vit-l14"))
+    file = sizes.dash_parameters + sizes.autoencoder_parameters + sizes.text_parameters
+    assert sizes.prompt == 4 * prompt
+    assert work.kept == 2 * 4 * file + 30000 * 4 * prompt + features

@@ -1,7 +1,10 @@
 """Peak memory, by hand."""
 
+import math
+
 import pytest
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 
 from morse.runtime.memory import peak_bytes
 
@@ -43,3 +46,15 @@ def test_activations_that_a_backward_pass_needs_are_kept():
         return x.sum()
 
     assert peak_bytes(lambda: steps(True)) > 2 * peak_bytes(lambda: steps(False))
+
+
+def test_attention_on_meta_keeps_no_table_of_scores():
+    """Of 1,000 queries and keys of 8 numbers a table of scores would be 125 times the queries. The
+    backward pass needs none either."""
+    shape = (1, 2, 1000, 8)
+    one = math.prod(shape) * 4
+    q, k, v = (torch.empty(shape, device="meta", requires_grad=True) for _ in range(3))
+    with torch.no_grad():
+        assert peak_bytes(lambda: scaled_dot_product_attention(q, k, v), [q, k, v]) < 5 * one
+    assert peak_bytes(lambda: scaled_dot_product_attention(q, k, v).sum().backward(), [q, k, v]) < 12 * one
+    assert q.grad.shape == k.grad.shape == v.grad.shape == shape

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from morse.dot.sizes import sampling_bytes, sizes_of
+from morse.dot.sizes import FLOAT32, Sizes, sampling_bytes, sizes_of
 from morse.experiments.cards import Card
 from morse.experiments.shapes import image_shape
 
@@ -36,12 +36,26 @@ def model_info(name: str, card: Card) -> dict[str, Any]:
         "N by FLOPs": f"{sizes.ratio:.2f}; {sizes.ratio_without_attention:.2f} if attention took no time; "
         f"{sizes.ratio_unmerged:.2f} with LoRA not merged",
         "memory": ", ".join(f"{_gigabytes(card, **how)} {words}" for words, how in MEMORY.items()),
+        **_beside(sizes),
         "N of plans": f"{card['dot']['ratio']:g}",
         "licence": card.get("licence", "see the model's card"),
         "weights of Dash": card["dash"]["file"],
         "weights of Dot": card["dot"].get("file", "none: trained in the run"),
         "training of Dot": ", ".join(f"{key} {value}" for key, value in trained.items()) or "not recorded",
         "recipe": f"config/recipes/{card['scale']}.yaml: {_steps(card)}, LoRA rank {card['dot']['rank']}",
+    }
+
+
+def _beside(sizes: Sizes) -> dict[str, str]:
+    """What a latent or text model has beside its U-Net: heading -> value."""
+    parts = {
+        "autoencoder": (sizes.autoencoder_parameters, f"{sizes.decode / 1e9:.3g} GFLOPs an image, held by sampling"),
+        "text encoders": (sizes.text_parameters, f"{sizes.encode / 1e9:.3g} GFLOPs a prompt, not held by sampling"),
+    }
+    return {
+        part: f"{parameters:,} parameters, {FLOAT32 * parameters / 2**30:.2f} GiB, {words}"
+        for part, (parameters, words) in parts.items()
+        if parameters
     }
 
 

@@ -6,6 +6,7 @@ and needs no weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 
 from morse.dash.base import Dash
 from morse.dash.loading import build_dash
+from morse.dash.text import TOKENS
 from morse.dot.loading import adapted_dot, new_dot
 from morse.dot.lora import inference_dot
 from morse.dot.network import Dot
@@ -25,6 +27,9 @@ from morse.runtime.memory import peak_bytes
 
 META = "meta"
 """The device on which tensors have a shape but no memory, so that large networks take no time."""
+
+FLOAT32 = 4
+"""Bytes."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,9 @@ class Sizes:
         unmerged: FLOPs of a call of Dot with LoRA beside the shared layers, which saves their copy.
         step: FLOPs of a forward and backward pass of Dot in training.
         decode: FLOPs of making an image of a latent model's sample; 0 for models of pixels.
+        encode: FLOPs of encoding a prompt; 0 for models without text.
+        prompt: bytes of an encoded prompt in float32.
+        autoencoder_parameters, text_parameters: of what is beside the network in Dash's file.
     """
 
     dash_parameters: int
@@ -48,6 +56,10 @@ class Sizes:
     unmerged: Count
     step: Count
     decode: int
+    encode: int
+    prompt: int
+    autoencoder_parameters: int
+    text_parameters: int
 
     @property
     def ratio(self) -> float:
@@ -74,9 +86,31 @@ def sizes_of(card: Card) -> Sizes:
     with torch.no_grad():
         calls = count(lambda: dash(*of_dash)), count(lambda: dot(*of_dot)), count(lambda: adapted(*of_dot))
         decode = count(lambda: dash.decode(of_dash[0])).total
+        encode = count(lambda: _encode(dash)).total
     step = count(_step(adapted, of_dot))
     own = count_parameters(adapted, trained_alone=True)
-    return Sizes(count_parameters(dash.network), count_parameters(dot), own, *calls, step, decode)
+    return Sizes(
+        count_parameters(dash.network),
+        count_parameters(dot),
+        own,
+        *calls,
+        step=step,
+        decode=decode,
+        encode=encode,
+        prompt=FLOAT32 * sum(math.prod(shape) for shape in dash.prompt_shapes),
+        autoencoder_parameters=0 if dash.autoencoder is None else count_parameters(dash.autoencoder.network),
+        text_parameters=sum(map(count_parameters, _text_models(dash))),
+    )
+
+
+def _text_models(dash: Dash) -> tuple[nn.Module, ...]:
+    return () if dash.encoders is None else dash.encoders.models
+
+
+def _encode(dash: Dash) -> None:
+    """The arithmetic of one prompt's encoding, without a tokenizer."""
+    for model in _text_models(dash):
+        model(torch.zeros((1, TOKENS), dtype=torch.int64, device=META))
 
 
 def _step(dot: Dot, arguments: tuple[Tensor, ...]) -> Callable[[], None]:
@@ -84,14 +118,15 @@ def _step(dot: Dot, arguments: tuple[Tensor, ...]) -> Callable[[], None]:
 
 
 def sampling_bytes(card: Card, batch_size: int, with_dot: bool = True, merged: bool = True) -> int:
-    """The peak memory of sampling in float32: weights, a batch of images, activations.
+    """The peak memory of sampling in float32: weights, a batch of images, activations. Jobs that
+    sample hold no text encoders.
 
     Args:
         with_dot: also hold a Dot, and call it.
         merged: Dot has its LoRA merged, in weights of its own. Otherwise it shares Dash's.
     """
     with torch.device(META), torch.no_grad():
-        dash = build_dash(card)
+        dash = build_dash(card, with_text=False)
         dot = _dot_of(card, dash, merged) if with_dot else None
         estimates = 1 if dot is None else dot.estimates
         of_dash, of_dot = inputs(dash.shape, batch_size, META, dash.example(batch_size, META), estimates)
@@ -119,8 +154,8 @@ def _held(*networks: nn.Module | None) -> list[Any]:
 def training_bytes(card: Card, pairs: int) -> int:
     """The peak memory of a training step of Dot in float32, on so many pairs at once.
 
-    Beside weights and activations there are gradients, AdamW's two moments and the EMA of Dot's own
-    parameters.
+    Beside weights, an autoencoder's and text encoders' too, and activations there are gradients,
+    AdamW's two moments and the EMA of Dot's own parameters.
     """
     with torch.device(META):
         dash = build_dash(card)
@@ -128,4 +163,4 @@ def training_bytes(card: Card, pairs: int) -> int:
         _, of_dot = inputs(dash.shape, pairs, META, dash.example(pairs, META), dot.estimates)
         own = [parameter for parameter in dot.parameters() if parameter.requires_grad]
         kept = [torch.empty_like(parameter) for parameter in own for _ in range(3)]
-    return peak_bytes(_step(dot, of_dot), [*_held(dash.network, dot), *kept, *of_dot])
+    return peak_bytes(_step(dot, of_dot), [*dash.state().values(), *_held(dot), *kept, *of_dot])

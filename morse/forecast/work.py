@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 from morse.dot.chain_settings import ChainSettings
-from morse.dot.sizes import Sizes, sampling_bytes, sizes_of, training_bytes
+from morse.dot.sizes import FLOAT32, Sizes, sampling_bytes, sizes_of, training_bytes
 from morse.dot.training import CALIBRATION_DRAWS
 from morse.experiments.axes import Run
 from morse.experiments.cards import Card, Cards, method_view, searches
@@ -27,8 +27,6 @@ from morse.experiments.shapes import image_shape, images_of_run
 from morse.methods import METHODS
 from morse.methods.plans import DASH, DOT
 from morse.sampling.run import nominal_ratio
-
-FLOAT32 = 4
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,10 @@ class Work:
     Attributes:
         runs: how many.
         calls: letter of a method's call -> calls, each on one image.
-        sampling, training, features: FLOPs.
+        sampling, training, features: FLOPs. Encoding of prompts is part of sampling.
         memory: bytes of the larger of sampling a batch and a training step of Dot.
-        kept: bytes on disk that stay: weights, features, a prepared data set not included.
+        kept: bytes on disk that stay: weights, features, encoded prompts. A prepared data set is
+            not included.
         passing: bytes of the images of one run, which go when its features are there.
     """
 
@@ -87,18 +86,22 @@ def _of_model(config: Mapping[str, Any], cards: Cards, runs: Sequence[Run]) -> W
         cards["extractor"][extractor] for run in runs for extractor in cards["task"][run["task"]]["extractors"]
     ]
     of_image = math.prod(image_shape(card))
-    weights = FLOAT32 * (2 * sizes.dash_parameters + (sizes.dot_parameters if with_dot else 0))
+    file = sizes.dash_parameters + sizes.autoencoder_parameters + sizes.text_parameters
+    weights = FLOAT32 * (2 * file + (sizes.dot_parameters if with_dot else 0))  # Dash's as published, too
+    prompts = images * len({run["task"] for run in runs})  # encoded once for all runs of a task
+    features = sum(extractor["dimension"] for extractor in extractors)
     return Work(
         model=name,
         runs=len(runs),
         calls=dict(calls),
         sampling=sum(count * _call(letter, sizes) for letter, count in calls.items())
         + len(runs) * images * sizes.decode
+        + prompts * sizes.encode
         + _searching(config, sizes, runs),
         training=training_flops(card, sizes) if trains else 0.0,
         features=images * sum(extractor.get("gflops", 0.0) * 1e9 for extractor in extractors),
         memory=memory,
-        kept=weights + images * FLOAT32 * sum(extractor["dimension"] for extractor in extractors),
+        kept=weights + prompts * sizes.prompt + images * FLOAT32 * features,
         passing=images * of_image,
     )
 
@@ -143,8 +146,10 @@ def _searching(config: Mapping[str, Any], sizes: Sizes, runs: Iterable[Run]) -> 
 
 
 def training_flops(card: Card, sizes: Sizes) -> float:
-    """FLOPs of training Dot: its own passes over the pairs, and Dash's calls on the chains."""
+    """FLOPs of training Dot: its own passes over the pairs, Dash's calls on the chains, and a
+    prompt's encoding for each chain. An autoencoder's encoding of images is left out."""
     recipe = card["dot"]["training"]
     chain, steps = ChainSettings(**recipe["chain"]), recipe["train"]["steps"]
     draws = -(-steps // chain.steps) + (CALIBRATION_DRAWS if chain.normalise else 0)
-    return steps * chain.pairs_per_step * sizes.step.total + draws * chain.chains * chain.points * sizes.dash.total
+    of_chain = chain.points * sizes.dash.total + sizes.encode
+    return steps * chain.pairs_per_step * sizes.step.total + draws * chain.chains * of_chain
