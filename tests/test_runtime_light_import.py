@@ -94,3 +94,19 @@ for name in ("fashion-classifier", "efficientnet-lite0"):
 print(*[name for name in sys.modules if name.startswith(("transformers", "tokenizers", "diffusers"))])
 """
     assert run(code) == []
+
+
+def test_a_job_of_a_pixel_model_loads_no_text_model_and_no_autoencoder():
+    code = """
+import sys
+from morse.runtime import light_import as lean
+lean.import_unet()
+from morse.experiments.cards import read_card
+from morse.sampling.run import load_networks, sample
+card = read_card("model", "cifar10-ddpm-mini")
+dash = load_networks(card, ("dash",), None, "cpu")["dash"]
+assert sample(dash, budget=1, images=1).shape == (1, 1, 32, 32)
+odd = ("transformers", "tokenizers", "diffusers.models.autoencoders.autoencoder_kl")
+print(*(name for name in odd if sys.modules.get(name)))
+"""
+    assert run(code) == []

@@ -115,7 +115,9 @@ def test_a_dry_run_of_the_whole_matrix_says_what_is_missing_and_how_to_get_it(tm
     names = line.partition("run `morse fetch ")[2].rstrip("`").split()
     models = {"cifar10-ddpm", "cifar10-vp", "cifar10-vp-deep", "imagenet64-iddpm", "imagenet64-adm", "celeba64-ddim"}
     tasks = {"cifar10", "imagenet64", "celeba64", "celebahq256", "church256"}
-    assert {*names} == {*models, "celebahq256-ddpm", "celebahq256-ldm", "church256-ddpm", *tasks, "inception"}
+    models |= {"celebahq256-ddpm", "celebahq256-ldm", "church256-ddpm", "coco-sd14", "coco-lcm-sdxl"}
+    tasks |= {"coco256", "laion512", "laion1024"}
+    assert {*names} == {*models, *tasks, "inception", "clip-vit-l14"}
 
 
 def test_a_run_without_the_files_stops_before_it_starts(tmp_path):
