@@ -4,8 +4,10 @@ import diffusers
 import pytest
 import torch
 from networks import shake, tiny_dash
+from test_dash_autoencoder import latent_card
 from text_models import pipeline, scheduler_of, text_card, text_dash
 
+from morse.dash.loading import build_dash
 from morse.dot.hub import About, read_dot
 from morse.dot.loading import adapted_dot, dash_for
 from morse.dot.network import BRANCHES, EMBEDDED, GUIDED, Dot
@@ -146,6 +148,32 @@ def test_unconditional_pipelines(scheduler, sampler, own):
     expected = trajectory(Morse(dash, dot, with_ratio(plan, 5.0)), steps, x, fresh)
     expected = (expected / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
     assert abs(found - expected).max() < 1e-3
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated.*")
+def test_a_pipeline_of_latents():
+    """LDM's, at its scale of 1. All calls by Dash are the pipeline's own, bit for bit."""
+    torch.manual_seed(0)
+    dash = build_dash(latent_card())
+    shake(dash.network)
+    dash.autoencoder.network.register_to_config(scaling_factor=1.0)
+    dot = Dot(dash.network, [8, 16], dash.schedule).eval()
+    shake(dot)
+    dot.ratio = 5.0
+    betas = {"beta_start": 0.0015, "beta_end": 0.0195, "beta_schedule": "scaled_linear"}
+    scheduler = diffusers.DDIMScheduler(**betas, clip_sample=False)
+    pipe = diffusers.LDMPipeline(dash.autoencoder.network, dash.network, scheduler)
+    pipe.set_progress_bar_config(disable=True)
+    fast = MorsePipeline(pipe, dot)
+
+    def images(of, **how):
+        return of(2, torch.Generator().manual_seed(3), output_type="np", **how).images
+
+    assert (images(fast, plan="DDDD") == images(pipe, num_inference_steps=4)).all()
+    x = torch.randn(2, *dash.shape, generator=torch.Generator().manual_seed(3))
+    morse, sampler = Morse(dash, dot, with_ratio("D.D.", 5.0)), SAMPLERS["ddim"](dash.schedule, 4, grid="leading")
+    expected = (dash.decode(trajectory(morse, sampler, x)) / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1).numpy()
+    assert abs(images(fast, plan="D.D.") - expected).max() < 1e-3
 
 
 def test_a_budget_makes_a_plan():
