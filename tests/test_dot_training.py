@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from networks import tiny_card, tiny_dash, tiny_images
+from text_models import text_card, text_dash
 
 from morse.checkpoints import write_state
 from morse.dash import FAMILIES
@@ -116,10 +117,14 @@ def test_what_dot_shares_with_dash_has_no_dropout():
     assert torch.equal(twin(x, t).sample, twin(x, t).sample)
 
 
-@pytest.mark.parametrize("family", list(FAMILIES))
+@pytest.mark.parametrize("family", [*FAMILIES, "stable-diffusion (XL)"])
 def test_no_parameter_of_dash_is_trained(family):
-    """Its embedding of classes neither."""
-    dash = tiny_dash(family=family, **WITH_ALL)
+    """Its embeddings of classes, of an image's size and of a guidance scale neither."""
+    if family.startswith("stable-diffusion"):
+        card = text_card(xl=family.endswith("(XL)"))
+        dash = text_dash(card)
+    else:
+        card, dash = tiny_card(), tiny_dash(family=family, **WITH_ALL)
     of_dash = {parameter.data_ptr() for parameter in dash.network.parameters()}
-    dot = adapted_dot(tiny_card(), dash)
+    dot = adapted_dot(card, dash)
     assert [name for name, p in dot.named_parameters() if p.requires_grad and p.data_ptr() in of_dash] == []

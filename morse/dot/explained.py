@@ -51,7 +51,8 @@ def explain(
         The two values of :func:`explained_residual`, then the edges of s and of the gap.
     """
     settings = ChainSettings(**dict(chain) | {"flip": False})
-    source = ChainSource(dash, images, settings, device, labels, captions=captions, estimates=dot.estimates)
+    estimates = getattr(dot, "estimates", 1)  # a function as Dot takes one
+    source = ChainSource(dash, images, settings, device, labels, captions=captions, estimates=estimates)
     edges = edges_of(dash.schedule)
     return (*explained_residual(dot, source, 0, draws, *edges), *edges)
 
