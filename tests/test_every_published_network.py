@@ -6,6 +6,7 @@ import pytest
 import torch
 from networks import shake
 
+from morse.dash.conditioning import conditions_of
 from morse.dash.loading import build_dash
 from morse.dot.chain_settings import ChainSettings
 from morse.dot.chains import ChainSource
@@ -53,7 +54,7 @@ def test_dot_trains_and_morse_samples_at_true_size(family, variant):
     plan = with_ratio("D..D..", card["dot"]["ratio"])
     sampler = make_sampler({"kind": "ddim", "options": {"grid": GRID.get(family, "uniform")}}, dash.schedule, plan.nfe)
     predictor = Morse(dash, merge_lora(dot), plan)
-    how = {"warm_up": (), "classes": dash.classes, "decode": dash.decode}
+    how = {"warm_up": (), "conditions": conditions_of(dash, 0), "decode": dash.decode}
     shard = sample_shard(predictor, sampler, dash.shape, 0, 0, 1, 1, **how)
     assert shard.images.shape == (1, *dash.image_shape) and shard.letters == "D..D.."
     assert 0 < shard.images.std() < 128
