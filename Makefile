@@ -39,7 +39,7 @@ test: $(INSTALLED)
 	$(RUN) snakefmt --check Snakefile workflow/rules
 	$(RUN) snakemake --lint
 	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 -m "not slow"
-	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 -m slow
+	OMP_NUM_THREADS=1 $(RUN) pytest -n 2 --dist loadfile -m slow
 
 # Timings of the library's own hot paths.
 benchmark: $(INSTALLED)
