@@ -16,6 +16,7 @@ from typer.exceptions import Abort, TyperException
 
 from morse.cli_scale import KINDS, Device, Model, completes, known, scale
 from morse.experiments.cards import read_card, summary
+from morse.experiments.shapes import takes_guidance
 from morse.files import DamagedFile
 from morse.methods import BASELINE, METHODS, MORSE, method_named
 from morse.registry import UnknownName, require_known
@@ -83,7 +84,7 @@ def sample(
     from morse.report.image_files import image_writer
 
     card, needs, _ = read_card("model", model), method_named(method).networks, read_card("sampler", sampler)
-    if ("guidance" in card["unet"]) != bool(prompt):
+    if takes_guidance(card) != bool(prompt):
         raise ValueError(f"{model} takes {'--prompt, a text' if not prompt else 'no --prompt; leave it out'}")
     write = image_writer(out)
     from morse.runtime.light_import import import_unet

@@ -25,7 +25,7 @@ from morse.dot.loading import new_dot, own_parameters
 from morse.dot.training import train_dot_on
 from morse.experiments.cards import OWN, Card, complete_model, merged, only, read_card, schema
 from morse.experiments.schema import validate
-from morse.experiments.shapes import image_shape
+from morse.experiments.shapes import image_shape, takes_guidance
 from morse.files import require, sha256, write_json, write_text
 from morse.fit import check_dash, check_dot
 from morse.provenance import provenance
@@ -123,7 +123,7 @@ def _data_of(
     card: Card, data: str | None, dash: Path, output: Path, device: str, captions: Path | None
 ) -> dict[str, Any]:
     """What a task's card would say of the data: ``file`` and ``size``."""
-    guided = "guidance" in card["unet"]
+    guided = takes_guidance(card)
     if guided and card["dot"]["training"]["data"] == OWN:
         raise ValueError(f"a text model's Dot is trained on captioned images; give --data FOLDER, not {OWN}")
     if captions and not guided:
@@ -175,7 +175,6 @@ def prepared(
     if write and not file.exists():
         wanted = {"folder": data, "size": size, "channels": channels}
         if pairs:
-            file.parent.mkdir(parents=True, exist_ok=True)
             prepare_pairs(wanted | ({"captions": captions} if captions else {}), data, file)
         else:
             prepare(wanted, data, file)

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from morse.dash.conditioning import EMBEDDED, Condition
+from morse.dash.conditioning import ADDED, EMBEDDED, Condition
 from morse.dash.guidance import combine
 from morse.dot.hub import About, push_dot, read_dot, save_dot
 from morse.dot.network import BRANCHES, Dot
@@ -200,7 +200,7 @@ class _Calls:
             classes = kwargs.get("class_labels")
             return () if classes is None else (classes,)
         added = kwargs.get("added_cond_kwargs") or {}
-        prompt = (text, *(added[name] for name in ("text_embeds", "time_ids") if name in added))
+        prompt = (text, *(added[name] for name in ADDED if name in added))
         scale = self.pipe.guidance_scale if guided or self.dot.guidance == EMBEDDED else 1.0
         scales = torch.full((batch,), float(scale), device=text.device)
         if self.dot.guidance == EMBEDDED:

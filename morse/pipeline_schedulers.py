@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from morse.samplers.lcm import SIGMA_DATA
+from morse.samplers.lcm import boundary
 from morse.schedules.noise import DiscreteSchedule
 
 FIXED_STRIDE = ("DDIMScheduler", "DDIMParallelScheduler")
@@ -57,11 +57,11 @@ def check_scheduler(scheduler: Any, calls: int, given: list[float] | None = None
     if name in FIXED_STRIDE and any(t - s != stride for t, s in pairwise(times)):
         uneven = f"{name} steps {stride} timesteps down, and its {calls} timesteps are not so far apart"
         raise ValueError(f"{uneven}; set timestep_spacing='leading', or a number of calls that divides the schedule")
-    if name not in KNOWN_NOISE and _adds_noise(trial, times[0]):
+    if name not in KNOWN_NOISE and _adds_noise(trial):
         raise ValueError(f"{name} adds noise, and Morse knows that of {', '.join(KNOWN_NOISE)} alone; {USE}")
 
 
-def _adds_noise(scheduler: Any, t: float) -> bool:
+def _adds_noise(scheduler: Any) -> bool:
     """Whether two first steps from one sample differ."""
     made = []
     for seed in (0, 1):
@@ -98,18 +98,17 @@ def fresh_noise(
     name, (x, eps, t), (x_next, s) = type(scheduler).__name__, before, after
     x, eps, x_next = x.float(), eps.float(), x_next.float()
     sigma, alpha, sigma_next, alpha_next = schedule.sigma(t), schedule.alpha(t), schedule.sigma(s), schedule.alpha(s)
-    clean = (x - sigma * eps) / alpha
+    clean = schedule.clean_estimate(x, eps, t)
     if name == "LCMScheduler":
-        scaled = scheduler.config.timestep_scaling * t
-        total = scaled**2 + SIGMA_DATA**2
-        mean = alpha_next * (SIGMA_DATA**2 / total * x + scaled / math.sqrt(total) * clean)
+        skip, out = boundary(scheduler.config.timestep_scaling * t)
+        mean = alpha_next * (skip * x + out * clean)
         return (x_next - mean) / sigma_next, 1.0
     if name not in KNOWN_NOISE or (name == "DDIMScheduler" and not eta):
         return None
     if scheduler.config.get("clip_sample"):
         reach = scheduler.config.clip_sample_range
         clean = clean.clamp(-reach, reach)
-    beta = 1.0 - (alpha / alpha_next) ** 2
+    beta = schedule.beta(t, s)
     small = sigma_next / sigma * math.sqrt(beta)
     if name == "DDIMScheduler":
         v = eta * small

@@ -14,7 +14,7 @@ from typing import Any
 
 from morse.experiments.axes import UNGUIDED, Run
 from morse.experiments.cards import OWN, Cards, method_view, resource, searches
-from morse.experiments.shapes import image_shape, images_of_run
+from morse.experiments.shapes import image_shape, images_of_run, takes_guidance
 from morse.files import DamagedFile
 from morse.fit import check_data, check_models, check_sampler_fits, check_zoo, shapes_in, time_of
 from morse.methods import METHODS
@@ -77,7 +77,7 @@ def _problem(run: Run, cards: Cards) -> str | None:
     if run["task"] not in model["tasks"]:
         return f"model {run['model']!r} is not for task {run['task']!r}; its tasks: {', '.join(model['tasks'])}"
     made, size = image_shape(model)[1], task["data"]["size"]
-    if made != size and ("guidance" not in model["unet"] or made % size):
+    if made != size and (not takes_guidance(model) or made % size):
         return f"model {run['model']!r} makes images of {made}, task {run['task']!r} has {size}"
     try:
         needs, has = cards["sampler"][run["sampler"]].get("time"), time_of(model)
@@ -88,7 +88,7 @@ def _problem(run: Run, cards: Cards) -> str | None:
             f"sampler {run['sampler']!r} is for {needs} time, model {run['model']!r} has {has} time; "
             "use another sampler"
         )
-    if problem := _guidance_problem(run, "guidance" in model["unet"]):
+    if problem := _guidance_problem(run, takes_guidance(model)):
         return problem
     if run["budget"] < (least := METHODS[run["method"]].least_budget):
         return f"budget {run['budget']} is too small for {run['method']}; use {least} LSD or more"

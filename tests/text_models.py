@@ -6,6 +6,7 @@ Their tokenizer has a byte-level vocabulary of its own, so any text has tokens.
 from dataclasses import replace
 
 import torch
+from clips import byte_letters
 from networks import shake
 
 from morse.checkpoints import as_tensor, write_state
@@ -38,17 +39,9 @@ XL = {
 AUTOENCODER = {"block_out_channels": [8, 8], "layers_per_block": 1, "latent_channels": 4, "norm_num_groups": 4}
 
 
-def byte_symbols():
-    """GPT-2's and CLIP's printable symbol of each byte."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    symbols = dict(zip(printable, map(chr, printable), strict=True))
-    return symbols | {byte: chr(256 + place) for place, byte in enumerate(others)}
-
-
 def tiny_tokenizer():
     """A vocabulary of all bytes, two merges, and the two marks; and the merges."""
-    symbols = list(byte_symbols().values())
+    symbols = byte_letters()
     merges = [("c", "a"), ("ca", "t</w>")]
     words = [*symbols, *(f"{symbol}</w>" for symbol in symbols), *("".join(pair) for pair in merges), START, END]
     return {word: number for number, word in enumerate(words)}, merges

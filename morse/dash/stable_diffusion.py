@@ -15,10 +15,9 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from morse.dash.base import Dash
 from morse.dash.conditioning import CLASSIFIER_FREE
 from morse.dash.guidance import EmbeddedDash, GuidedDash
+from morse.dash.text import TOKENS
 from morse.schedules.noise import NoiseSchedule
 
-TOKENS = 77
-"""L, of CLIP's text."""
 TIME_IDS = 6
 """Numbers that SDXL's network is told of an image's size and crop."""
 

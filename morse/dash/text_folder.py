@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from morse.dash.autoencoder import build_autoencoder
-from morse.dash.conditioning import CLASSIFIER_FREE
+from morse.dash.conditioning import CLASSIFIER_FREE, EMBEDDED
 from morse.dash.converters.diffusers import KL, TEXT_MODELS
 from morse.dash.stable_diffusion import TIME_IDS, build_unet
 from morse.dash.text import END, TOKENS
@@ -24,7 +24,6 @@ FREE = {"sample_size", "upcast_attention", "force_upcast", "scaling_factor", "dr
 """Settings that change no estimate, or that a card has by another name."""
 HEADS = {"attention_head_dim", "transformer_layers_per_block"}
 """Settings that may be one number for all levels."""
-EMBEDDED = "embedded"
 ENCODER = {
     "hidden_size": "hidden_size",
     "intermediate_size": "intermediate_size",

@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from morse.data.captions import tidy
 from morse.data.originals import hash_of_names, missing, reading, require_stated
-from morse.data.pictures import RULE, fitted, picture
+from morse.data.pictures import RULE, picture, squared
 from morse.data.prepared import write_prepared
 from morse.files import sha256
 
@@ -116,7 +115,7 @@ def _ordered(captions: Mapping[str, Sequence[str]], prompts: int, path: Path) ->
 
 def _of_folder(paths: Sequence[Path], size: int) -> Iterator[tuple[np.ndarray, None]]:
     for path in paths:
-        yield _square(picture(path, str(path)), size), None
+        yield squared(picture(path, str(path)), size), None
 
 
 def _of_archive(archive: Path, names: Sequence[str], size: int) -> Iterator[tuple[np.ndarray, None]]:
@@ -128,8 +127,4 @@ def _of_archive(archive: Path, names: Sequence[str], size: int) -> Iterator[tupl
         for name in names:
             with reading(f"{archive}: {name}"):
                 content = file.read(inside[name])
-            yield _square(picture(io.BytesIO(content), f"{archive}: {name}"), size), None
-
-
-def _square(image: Image.Image, size: int) -> np.ndarray:
-    return np.asarray(fitted(image, size)).transpose(2, 0, 1)
+            yield squared(picture(io.BytesIO(content), f"{archive}: {name}"), size), None

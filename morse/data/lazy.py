@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from morse.data.originals import reading
-from morse.data.pictures import fitted, picture
+from morse.data.pictures import picture, squared
 from morse.files import DamagedFile
 
 
@@ -46,4 +46,4 @@ class LazyImages:
             content = file.read(size)
         if len(content) != size:
             raise DamagedFile(f"{name}: the file was cut short since it was prepared; prepare the data again")
-        return np.asarray(fitted(picture(io.BytesIO(content), name), self.size)).transpose(2, 0, 1)
+        return squared(picture(io.BytesIO(content), name), self.size)

@@ -20,7 +20,8 @@ from morse.data.captions import read_captions, tidy, write_captions
 from morse.data.folder import EVERY
 from morse.data.originals import PICTURES, files_of, hash_of_names, missing, reading
 from morse.data.pictures import RULE
-from morse.files import DamagedFile, sha256, write_atomically, write_json
+from morse.data.prepared import write_array
+from morse.files import DamagedFile, sha256, write_json
 
 PLACE = np.dtype([("file", np.int32), ("offset", np.int64), ("size", np.int64)])
 """Where an image is: the number of its file, and the bytes in it."""
@@ -64,12 +65,7 @@ def _names(paths: Sequence[Path], folder: Path) -> list[str]:
 
 def _write_split(output: Path, split: str, places: np.ndarray, size: int, captions: Sequence[str]) -> dict[str, Any]:
     file = output.with_name(f"{split}-places.npy")
-
-    def write(temporary: Path) -> None:
-        with open(temporary, "wb") as array:
-            np.save(array, places)
-
-    write_atomically(write, file)
+    write_array(places, file)
     described = {"images": file.name, "bytes": file.stat().st_size, "sha256": sha256(file), "first": 0, "labels": ""}
     described |= {"shape": [len(places), 3, size, size]}
     return described | write_captions(output, split, len(places), captions)

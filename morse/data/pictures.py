@@ -87,6 +87,11 @@ def shrunk(image: Image.Image, size: int, name: str = "the image") -> np.ndarray
     """
     if min(image.size) < size:
         raise ValueError(f"{name} is {image.size[0]} x {image.size[1]}, smaller than {size} x {size}; take it out")
+    return squared(image, size)
+
+
+def squared(image: Image.Image, size: int) -> np.ndarray:
+    """(3 or 1, size, size) uint8: the middle of an image of any size, by :func:`fitted`."""
     return np.asarray(fitted(image, size)).reshape(size, size, -1).transpose(2, 0, 1)
 
 

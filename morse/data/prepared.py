@@ -96,14 +96,19 @@ def _write_split(path: Path, split: str, count: int, shape: tuple[int, int, int]
     described |= {"first": 0, "shape": [count, *shape], "labels": ""}
     if count and labels[0] >= 0:
         place = path.with_name(f"{split}-labels.npy")
-        write_atomically(lambda temporary: _save(temporary, labels), place)
+        write_array(labels, place)
         described |= {"labels": place.name, "labels_sha256": sha256(place)}
     return described
 
 
-def _save(path: Path, array: np.ndarray) -> None:
-    with open(path, "wb") as file:
-        np.save(file, array)
+def write_array(array: np.ndarray, path: Path) -> None:
+    """Writes an .npy file, whole or not at all."""
+
+    def write(temporary: Path) -> None:
+        with open(temporary, "wb") as file:
+            np.save(file, array)
+
+    write_atomically(write, path)
 
 
 def prepared_shapes(path: Path | str) -> dict[str, tuple[int, int, int, int]]:
@@ -139,9 +144,7 @@ def read_prepared(path: Path | str, split: str, size: int, expected_sha256: str 
     path = Path(path)
     content = _described(path)
     require(path, expected_sha256, "data set")
-    if split not in content["splits"]:
-        raise ValueError(f"data set {path} has no split {split!r}; it has: {', '.join(sorted(content['splits']))}")
-    described = content["splits"][split]
+    described = _of_split(content, split, path)
     if described["shape"][2:] != [size, size]:
         raise ValueError(f"images of {tuple(described['shape'][2:])} in {path} are not {size} x {size}; prepare others")
     part = described["first"], described["shape"]
@@ -166,12 +169,16 @@ def prepared_captions(path: Path | str, split: str) -> list[str]:
         DamagedFile: one line, for a missing or altered file.
         ValueError: one line, for an unknown split, or one without captions.
     """
-    content = _described(path)
-    if split not in content["splits"]:
-        raise ValueError(f"data set {path} has no split {split!r}; it has: {', '.join(sorted(content['splits']))}")
-    if (found := _captions(Path(path), content["splits"][split])) is None:
+    if (found := _captions(Path(path), _of_split(_described(path), split, path))) is None:
         raise ValueError(f"data set {path}: split {split!r} has no captions; name a data set with captions")
     return found
+
+
+def _of_split(content: Mapping[str, Any], split: str, path: Path | str) -> dict[str, Any]:
+    """What the JSON file says of a split. Raises ValueError, one line, for an unknown one."""
+    if split not in content["splits"]:
+        raise ValueError(f"data set {path} has no split {split!r}; it has: {', '.join(sorted(content['splits']))}")
+    return content["splits"][split]
 
 
 def _captions(path: Path, described: Mapping[str, Any]) -> list[str] | None:

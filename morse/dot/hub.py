@@ -127,9 +127,8 @@ def push_dot(dot: Dot, network: nn.Module, about: About, repository: str, privat
 def to_precision(dot: Dot, dtype: torch.dtype) -> Dot:
     """Dot's layers in a precision. Its tables of noise levels and sizes stay in float32: half
     precision would lose the difference of two timesteps."""
-    tables = {"levels": dot.levels, "scale": dot.scale}
     for name, part in dot.named_children():
-        if name not in tables:
+        if name not in ("levels", "scale"):
             part.to(dtype)
     return dot
 

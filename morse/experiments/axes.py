@@ -58,7 +58,7 @@ def runs_of(experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     runs = {}
     for experiment in experiments:
         scales = [guidance_text(scale) for scale in experiment.get("guidances", [None])]
-        lists = {f"{axis}s": experiment.get(f"{axis}s") for axis in AXES} | {"guidances": scales}
+        lists = {**experiment, "guidances": scales}
         for values in product(*(lists[f"{axis}s"] for axis in AXES)):
             runs.setdefault(values, dict(zip(AXES, values, strict=True)))
     return list(runs.values())

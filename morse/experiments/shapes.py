@@ -1,5 +1,5 @@
-"""The shape of a model's images, which for a latent model is not that of its network's samples; and
-how many images a run has."""
+"""The shape of a model's images, which for a latent model is not that of its network's samples;
+whether it takes prompts; and how many images a run has."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ RGB = 3
 def images_of_run(config: Mapping[str, Any], task: Card) -> int:
     """How many images a run has: the configuration's number, or the task's if that is smaller."""
     return min(config["images"], task.get("samples", config["images"]))
+
+
+def takes_guidance(model: Card) -> bool:
+    """Whether a model's card is of a text model, whose runs have prompts and a guidance scale."""
+    return "guidance" in model["unet"]
 
 
 def image_shape(model: Card) -> tuple[int, int, int]:

@@ -28,12 +28,15 @@ def scores(images: np.ndarray, prompts: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"features of images and prompts are (n, D) and (p, D) with one D, not {x.shape}, {text.shape}"
         )
-    for name, values in (("image", x), ("prompt", text)):
-        length = np.linalg.norm(values, axis=1)
-        if not (fine := np.isfinite(length) & (length > 0)).all():
-            raise ValueError(f"the features of {name} {int(np.argmin(fine))} are zero or not finite; make them again")
-    x, text = (values / np.linalg.norm(values, axis=1, keepdims=True) for values in (x, text))
+    x, text = _of_length_one(x, "image"), _of_length_one(text, "prompt")
     return np.maximum(SCALE * np.einsum("nd,nd->n", x, text[np.arange(len(x)) % len(text)]), 0.0)
+
+
+def _of_length_one(values: np.ndarray, name: str) -> np.ndarray:
+    length = np.linalg.norm(values, axis=1)
+    if not (fine := np.isfinite(length) & (length > 0)).all():
+        raise ValueError(f"the features of {name} {int(np.argmin(fine))} are zero or not finite; make them again")
+    return values / length[:, None]
 
 
 def clip_score(images: np.ndarray, prompts: np.ndarray, groups: int) -> Jackknife:

@@ -7,6 +7,7 @@ import math
 import pandas as pd
 
 from morse.report.cells import claimed, number, renamed, rows, with_interval
+from morse.results.runs import CURVE
 
 
 def paper_speedups_text(table: pd.DataFrame) -> pd.DataFrame:
@@ -14,9 +15,7 @@ def paper_speedups_text(table: pd.DataFrame) -> pd.DataFrame:
 
     What the paper says of a panel is in the first row of each scale only.
     """
-    text = renamed(
-        table, ["figure", "panel", "scale", "state", "model", "task", "sampler", "guidance", "method", "metric"]
-    )
+    text = renamed(table, ["figure", "panel", "scale", "state", *CURVE, "method", "metric"])
     text["images"] = table["images_of_a_run"].map(number)
     text["N"] = table["ratio_measured"].map(number)
     text = text.join(renamed(table, ["band", "budgets"]))

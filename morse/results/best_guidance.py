@@ -12,12 +12,12 @@ import math
 import pandas as pd
 
 from morse.experiments.axes import BEST, UNGUIDED
-from morse.results.runs import CURVE
+from morse.results.runs import CURVE, POINT, RUN
 
-OF_SCALES = ["model", "task", "sampler", "method", "budget"]
+OF_SCALES = [axis for axis in POINT if axis != "guidance"]
 """Columns that identify a point of a curve of the best scale."""
 
-BEST_COLUMNS = [*CURVE, "method", "budget", "seed", "scale", "images", "metric", "quality", "quality_se", "clip_score"]
+BEST_COLUMNS = [*RUN, "scale", "images", "metric", "quality", "quality_se", "clip_score"]
 
 
 def with_best(runs: pd.DataFrame, jackknife: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -32,8 +32,7 @@ def with_best(runs: pd.DataFrame, jackknife: pd.DataFrame) -> tuple[pd.DataFrame
     best = best_runs(runs)
     if best.empty:
         return runs, jackknife
-    chosen = [*CURVE, "method", "budget", "seed"]
-    copies = jackknife.merge(best[chosen], on=chosen)
+    copies = jackknife.merge(best[RUN], on=RUN)
     tables = ((runs, best), (jackknife, copies))
     extended = [pd.concat([own, new.assign(guidance=BEST)], ignore_index=True) for own, new in tables]
     return extended[0].astype(runs.dtypes), extended[1].astype(jackknife.dtypes)

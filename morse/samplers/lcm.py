@@ -54,6 +54,12 @@ def lcm_times(schedule: NoiseSchedule, calls: int, original_steps: int = 50) -> 
     return [float(skip * (original_steps - i * original_steps // calls) - 1) for i in range(calls)]
 
 
+def boundary(scaled: float) -> tuple[float, float]:
+    """(c_skip, c_out) at a timestep times its scaling; (1, 0) at 0."""
+    total = scaled**2 + SIGMA_DATA**2
+    return SIGMA_DATA**2 / total, scaled / math.sqrt(total)
+
+
 @dataclass(frozen=True)
 class LCM(Sampler):
     """Multistep consistency sampling, without clipping.
@@ -93,6 +99,4 @@ class LCM(Sampler):
 
     def boundary(self, t: float) -> tuple[float, float]:
         """(c_skip, c_out) at timestep t; (1, 0) at t = 0."""
-        scaled = self.timestep_scaling * t
-        total = scaled**2 + SIGMA_DATA**2
-        return SIGMA_DATA**2 / total, scaled / math.sqrt(total)
+        return boundary(self.timestep_scaling * t)

@@ -19,6 +19,7 @@ from tqdm import tqdm
 from morse.dash.base import Dash
 from morse.dash.conditioning import Condition, Encoded
 from morse.dash.loading import load_dash
+from morse.dash.text import TOKENS
 from morse.data.prompts import identity_of
 from morse.experiments.cards import Card
 from morse.files import DamagedFile, require, write_atomically
@@ -54,7 +55,7 @@ def encode_for_runs(card: Card, prompts: Sequence[str], path: Path, device: torc
     dash = load_dash(card, device=device)
     encoded = encode_prompts(dash, prompts)
     if cut := dash.encoders.cut(prompts):
-        print(f"{cut} of {len(prompts)} prompts are longer than 77 tokens, and lose their ends", file=sys.stderr)
+        print(f"{cut} of {len(prompts)} prompts are longer than {TOKENS} tokens, and lose their ends", file=sys.stderr)
     save_prompts(encoded, path, f"{dash.weights}/{identity_of(prompts)}")
 
 

@@ -10,7 +10,7 @@ from morse import methods
 from morse.experiments import cards
 from morse.experiments.axes import first_seed_of, path_pattern, runs_of
 from morse.experiments.configuration import read_configuration
-from morse.experiments.shapes import images_of_run
+from morse.experiments.shapes import images_of_run, takes_guidance
 from morse.files import DamagedFile
 from morse.methods import METHODS
 from morse.preflight import needed_sources, preflight

@@ -2,14 +2,14 @@
 from morse.quality.task_metrics import needs_prompts
 
 VECTOR = ["svg", "pdf"]  # beside each PNG
-# Curves on which methods are compared have an image grid.
 # Curves of a text model have a plane of quality and CLIP score.
 FID_CLIP = [
     curve
     for curve in CURVES
-    if "guidance" in CARDS["model"][curve[0]]["unet"]
+    if takes_guidance(CARDS["model"][curve[0]])
     and any(needs_prompts(names) for names in metrics_of(curve[1]).values())
 ]
+# Curves on which methods are compared have an image grid.
 IMAGE_GRIDS = [curve for curve in CURVES if len(METHODS_OF[curve[0]]) > 1]
 
 

@@ -14,6 +14,6 @@ def task_of(wildcards):
 
 def encoded_prompts(wildcards):
     """The prompts of a text model's runs; pixel models have none."""
-    guided = "guidance" in CARDS["model"][wildcards.model]["unet"]
+    guided = takes_guidance(CARDS["model"][wildcards.model])
     place = f"<results>/prompts/{wildcards.model}/{task_of(wildcards)}.safetensors"
     return place if guided else []
