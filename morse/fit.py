@@ -52,6 +52,8 @@ def check_dash(model: Card) -> None:
     if odd := [channels for channels in unet["block_out_channels"] if channels % groups]:
         raise ValueError(f"unet: norm_num_groups: {groups} groups do not divide {odd[0]} of block_out_channels")
     _check_halvings(unet["sample_size"], levels - 1, "unet: sample_size", "block_out_channels with fewer levels")
+    if {"codes", "tile"} <= {*model.get("autoencoder", {})}:
+        raise ValueError("autoencoder: tile: a VQ autoencoder is not decoded in tiles; take it out")
 
 
 def check_dot(model: Card, trained: bool) -> None:

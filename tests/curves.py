@@ -36,6 +36,7 @@ def record(method="baseline", budget=10, seed=0, dash=None, dot=0, quality=1.0, 
         "plan": "D" * dash + "." * dot,
         "costs": {"D": 1.0} if method == "baseline" else dict(COSTS),
         "seconds": 0.5 * (dash + dot / RATIO) if seconds is None else seconds,
+        "decoding_seconds": 0.01,
         "memory": 7_000_000,
         "provenance": {
             "commit": "c0ffee",

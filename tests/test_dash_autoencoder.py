@@ -50,6 +50,23 @@ def written(tmp_path):
     return card, dash
 
 
+KL = {name: value for name, value in SETTINGS.items() if name != "codes"} | {"latent_channels": 4}
+
+
+def test_a_tile_bounds_what_is_decoded_at_once():
+    """Images up to the tile are as ever; larger ones are decoded in overlapping tiles."""
+    torch.manual_seed(0)
+    whole, tiled = build_autoencoder(KL), build_autoencoder(KL | {"tile": 16})
+    tiled.network.load_state_dict(whole.network.state_dict())
+    sizes = []
+    tiled.network.decoder.register_forward_hook(lambda module, inputs, output: sizes.append(output.shape[-1]))
+    small, large = torch.randn(1, 4, 8, 8), torch.randn(1, 4, 16, 16)
+    assert torch.equal(tiled.decode(small), whole.decode(small))
+    assert tiled.decode(large).shape == whole.decode(large).shape == (1, 3, 32, 32)
+    assert max(sizes) == 16 and len(sizes) > 4
+    assert not torch.equal(tiled.decode(large), whole.decode(large))
+
+
 def test_the_published_autoencoder_has_the_stated_parameters():
     settings = read_yaml(ROOT / "config" / "families" / "ldm.yaml")["variants"]["celebahq256"]["autoencoder"]
     with torch.device("meta"):

@@ -311,6 +311,7 @@ def test_a_schedule_of_a_wrong_type_is_one_line():
 
 
 LEVEL, BLOCKS = {"attention_levels": [0, 2]}, {"block_out_channels": [8, 12, 16], "attention_levels": []}
+TILES = {"block_out_channels": [8], "codes": 16, "tile": 8}
 SIZE_28 = {"sample_size": 28, "block_out_channels": [8, 16, 16]}
 
 
@@ -321,6 +322,7 @@ SIZE_28 = {"sample_size": 28, "block_out_channels": [8, 16, 16]}
         (changed("model", "twin", unet=BLOCKS | {"norm_num_groups": 8}), "norm_num_groups: 8 groups do not divide 12"),
         (changed("model", "twin", unet={"sample_size": 15}), "unet: sample_size: images of 15 are halved 1 times"),
         (changed("model", "twin", unet=SIZE_28), "dot: channels: images of 28 are halved 4 times, and 16 does not"),
+        (changed("model", "twin", autoencoder=TILES), "autoencoder: tile: a VQ autoencoder is not decoded in tiles"),
         (changed("model", "twin", family="dpm"), "unknown family 'dpm'; did you mean 'ddpm'?"),
         (
             changed("model", "twin", dot={"training": {"data": "shape"}}),

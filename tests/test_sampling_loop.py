@@ -116,6 +116,24 @@ def test_warming_up_changes_no_image(schedule, gaussian, warm_up):
     assert np.array_equal(images, sample_shard(Baseline(gaussian), sampler, SHAPE, 0, 0, 4, 3).images)
 
 
+def test_decoding_counts_and_is_timed_by_itself(schedule, gaussian, monkeypatch):
+    """A clock that only calls and decoding move: batches of 3 and 1, after a warm-up of 2."""
+    now = 0.0
+
+    def take(seconds, result):
+        nonlocal now
+        now += seconds
+        return result
+
+    monkeypatch.setattr("morse.sampling.loop.time.perf_counter", lambda: now)
+    predictor = Baseline(lambda x, t: take(1.0, gaussian(x, t)))
+    what = predictor, DDIM(schedule, 4), SHAPE, 0, 0, 4, 3
+    shard = sample_shard(*what, decode=lambda samples: take(10.0, samples / 2.0))
+    assert (shard.seconds, shard.decoding) == (2 * (4.0 + 10.0), 20.0)
+    assert not np.array_equal(shard.images, sample_shard(*what).images)  # they are the decoded ones
+    assert sample_shard(*what).decoding == 0.0
+
+
 def test_a_plan_shorter_than_the_run_is_an_error(schedule, gaussian):
     with pytest.raises(ValueError, match=f"the plan has {CALLS - 1} calls"):
         shard_of(morse(gaussian, baseline_plan(CALLS - 1)), schedule)

@@ -18,7 +18,7 @@ from morse.sampling.shards import Shard, joint_provenance, load_shard, read_shar
 
 def shard(n=3, memory=None, **provenance):
     images = np.random.default_rng(n).integers(0, 256, (n, 1, 4, 4), dtype=np.uint8)
-    return Shard(images, 40, 1.25, "D.D..", memory, provenance, {"D": 1.0, ".": 0.2})
+    return Shard(images, 40, 1.25, "D.D..", memory, provenance, {"D": 1.0, ".": 0.2}, 0.25)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_saved_shard_is_loaded_as_it_was(memory, provenance, tmp_path):
     loaded = load_shard(tmp_path / "new" / "s")
     np.testing.assert_array_equal(loaded.images, saved.images)
     assert loaded.images.dtype == np.uint8
-    for name in ("first", "seconds", "letters", "memory", "provenance", "costs"):
+    for name in ("first", "seconds", "letters", "memory", "provenance", "costs", "decoding"):
         assert getattr(loaded, name) == getattr(saved, name)
 
 

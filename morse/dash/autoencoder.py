@@ -59,7 +59,9 @@ def build_autoencoder(settings: Mapping[str, Any]) -> Autoencoder:
     Args:
         settings: ``block_out_channels`` from full resolution down, ``layers_per_block``,
             ``latent_channels``, ``norm_num_groups`` (32 if left out), ``scale``, and ``codes`` of
-            the quantiser. Without codes it is a KL autoencoder.
+            the quantiser. Without codes it is a KL autoencoder. It may have a ``tile``: larger
+            images are decoded in tiles of this height and width, blended where they overlap.
+            That takes less memory and changes images a little.
     """
     channels = tuple(settings["block_out_channels"])
     network = _network(settings)(
@@ -69,7 +71,10 @@ def build_autoencoder(settings: Mapping[str, Any]) -> Autoencoder:
         layers_per_block=settings["layers_per_block"],
         latent_channels=settings["latent_channels"],
         norm_num_groups=settings.get("norm_num_groups", 32),
+        **({"sample_size": tile} if (tile := settings.get("tile")) else {}),
     )
+    if tile:
+        network.enable_tiling()
     return Autoencoder(network.eval().requires_grad_(False), settings["scale"], 2 ** (len(channels) - 1))
 
 

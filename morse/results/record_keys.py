@@ -9,7 +9,7 @@ OF_RUN = {f"run.{axis}": int if axis in ("budget", "seed") else str for axis in 
     **dict.fromkeys(("scale", "plan", "provenance.device", "provenance.code"), str),
     "images": int,
     **dict.fromkeys(("costs", "provenance.execution"), dict),
-    **dict.fromkeys(("seconds", "quality.value", "quality.standard_error"), NUMBER),
+    **dict.fromkeys(("seconds", "decoding_seconds", "quality.value", "quality.standard_error"), NUMBER),
     **dict.fromkeys(("quality.label", "quality.extractor_name", "quality.extractor", "quality.reference"), str),
     "quality.without_groups": list,
 }

@@ -73,6 +73,7 @@ def run_record(
         "plan": shards[0].letters,
         "costs": dict(shards[0].costs),
         "seconds": sum(shard.seconds for shard in shards),
+        "decoding_seconds": sum(shard.decoding for shard in shards),
         "memory": max((shard.memory for shard in shards if shard.memory), default=None),
         "provenance": joint_provenance(shards),
         "quality": {

@@ -37,7 +37,7 @@ COMPARABLE = ["scale", "images", "metric", "extractor", "dash_execution"]
 RUN_COLUMNS = [
     *RUN, *COMPARABLE, "dot_execution", "quality", "quality_se",
     "nfe", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured", "lsd", "lsd_nominal",
-    "seconds", "seconds_per_image", "memory", "device", "commit", "code", *METRIC_COLUMNS,
+    "seconds", "decoding_seconds", "seconds_per_image", "memory", "device", "commit", "code", *METRIC_COLUMNS,
 ]  # fmt: skip
 """Columns of every table of runs. Those of further extractors follow, with the names that
 :func:`metric_column` gives."""
@@ -72,7 +72,7 @@ def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) 
     measured = _measured_costs(record, latencies)
     return {
         **{key: run[key] for key in RUN},
-        **{key: record[key] for key in ("scale", "images", "seconds", "memory")},
+        **{key: record[key] for key in ("scale", "images", "seconds", "decoding_seconds", "memory")},
         **{f"{network}_execution": execution for network, execution in provenance["execution"].items()},
         "metric": quality["label"], "extractor": quality["extractor"], "reference": quality["reference"],
         "quality": quality["value"], "quality_se": quality["standard_error"],

@@ -25,6 +25,12 @@ def peak_memory(device: torch.device | str) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
+def wait_for(device: torch.device | str) -> None:
+    """Returns when all work on a GPU is done. A processor's work always is."""
+    if torch.device(device).type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def memory_format(device: torch.device | str) -> torch.memory_format:
     """The memory format of weights on a device: channels last on a CPU, which speeds up
     convolutions of few channels.

@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from morse.runtime.device import wait_for
 from morse.runtime.execution import Network, executable, executions
 
 WARM_UP = 3
@@ -42,20 +43,16 @@ class Clock:
     """
 
     def __init__(self, device: torch.device | str):
-        self.device = torch.device(device)
+        self.device = device
         self.seconds: dict[str, float] = {}
 
     def __call__(self, letter: str, call: Callable[[], Tensor]) -> Tensor:
-        self._wait()
+        wait_for(self.device)
         started = time.perf_counter()
         result = call()
-        self._wait()
+        wait_for(self.device)
         self.seconds.setdefault(letter, time.perf_counter() - started)
         return result
-
-    def _wait(self) -> None:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
 
 
 @dataclass(frozen=True)

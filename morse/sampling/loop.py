@@ -19,7 +19,7 @@ from morse.dash.conditioning import Condition
 from morse.data.pixels import to_uint8
 from morse.methods.base import EstimateFunction, Predictor
 from morse.methods.baseline import as_predictor
-from morse.runtime.device import peak_memory
+from morse.runtime.device import peak_memory, wait_for
 from morse.samplers.base import Sampler
 from morse.sampling.shards import Shard
 from morse.seeds import generator
@@ -141,7 +141,7 @@ def sample_shard(
     progress: str = "sample",
     warm_up: Sequence[int] = (2,),
     conditions: Callable[[Sequence[int]], Condition] = lambda indices: (),
-    decode: Callable[[Tensor], Tensor] | None = None,
+    decode: Callable[[Tensor], Tensor] = lambda samples: samples,
 ) -> Shard:
     """Images ``first`` to ``first + count - 1`` of the run with ``seed``.
 
@@ -152,20 +152,23 @@ def sample_shard(
             Compiled networks need each size of the run (:func:`batch_sizes`).
         conditions: indices of images -> their condition
             (:func:`morse.dash.conditioning.conditions_of`).
-        decode: of a latent model, samples -> images. Its time counts.
+        decode: samples -> images. Its time counts, and is measured by itself too.
     """
 
     def run(indices: Sequence[int]) -> Tensor:
         generators = [generator(seed, i) for i in indices]
         x = draw(generators, shape, device)
-        made = trajectory(predictor, sampler, x, generators, conditions(indices))
-        return made if decode is None else decode(made)
+        return trajectory(predictor, sampler, x, generators, conditions(indices))
 
-    images, seconds = [], 0.0
+    images, seconds, decoding = [], 0.0, 0.0
     for size in warm_up:  # first calls also choose kernels and claim memory
-        run(range(first, first + min(size, count)))
+        decode(run(range(first, first + min(size, count))))
     for start in tqdm(range(first, first + count, batch_size), desc=progress, unit="batch", mininterval=2):
         started = time.perf_counter()
-        images.append(to_uint8(run(range(start, min(start + batch_size, first + count)))))  # waits for the device
-        seconds += time.perf_counter() - started
-    return Shard(np.concatenate(images), first, seconds, predictor.letters, peak_memory(device))
+        samples = run(range(start, min(start + batch_size, first + count)))
+        wait_for(device)
+        sampled = time.perf_counter()
+        images.append(to_uint8(decode(samples)))  # waits for the device
+        done = time.perf_counter()
+        seconds, decoding = seconds + done - started, decoding + done - sampled
+    return Shard(np.concatenate(images), first, seconds, predictor.letters, peak_memory(device), decoding=decoding)

@@ -35,6 +35,8 @@ class Shard:
         provenance: of the process that sampled (:func:`morse.provenance.provenance`); empty if
             unknown. The run's record may be made by another process.
         costs: letter of a call -> its nominal cost in LSD, as in the plan.
+        decoding: how many of the seconds made images of samples: a latent model's decoder, and
+            rounding to uint8.
     """
 
     images: np.ndarray
@@ -44,6 +46,7 @@ class Shard:
     memory: int | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     costs: Mapping[str, float] = field(default_factory=dict)
+    decoding: float = 0.0
 
 
 def save_shard(shard: Shard, path: Path | str) -> None:
@@ -58,6 +61,7 @@ def save_shard(shard: Shard, path: Path | str) -> None:
     require_images(shard.images, f"{path}: images")
     require_number(shard.first, f"{path}: first", whole=True)
     require_number(shard.seconds, f"{path}: seconds")
+    require_number(shard.decoding, f"{path}: decoding")
     require_text(shard.letters, f"{path}: letters")
     if shard.memory is not None:
         require_number(shard.memory, f"{path}: memory", whole=True)
@@ -66,6 +70,7 @@ def save_shard(shard: Shard, path: Path | str) -> None:
     words = {name: dict(getattr(shard, name)) for name in ("provenance", "costs")}
     require_json(words, str(path))
     parts = {"first": shard.first, "seconds": shard.seconds, "letters": shard.letters}
+    parts |= {"decoding": shard.decoding}
     parts |= {"memory": -1 if shard.memory is None else shard.memory}
     parts |= {name: json.dumps(word) for name, word in words.items()}
     write_npz(path, **parts, images=shard.images)
@@ -88,6 +93,7 @@ def load_shard(path: Path | str) -> Shard:
             memory if memory >= 0 else None,
             json.loads(str(file["provenance"])),
             json.loads(str(file["costs"])),
+            float(file["decoding"]),
         )
 
 
