@@ -17,6 +17,7 @@ from morse.experiments.shapes import image_shape
 from morse.methods import METHODS
 from morse.registry import UnknownName, require_known, unknown
 from morse.samplers import make_sampler
+from morse.schedules.grids import GRIDS
 from morse.schedules.noise import DiscreteSchedule, NoiseSchedule
 from morse.schedules.presets import make_schedule
 
@@ -70,7 +71,10 @@ def check_dot(model: Card, trained: bool) -> None:
     if not trained and (missing := {"file", "sha256"} - {*dot}):
         raise ValueError(f"dot: {min(missing)} is missing; name the shipped file, or set source: train")
     try:
-        ChainSettings(**dot["training"]["chain"])
+        settings = ChainSettings(**dot["training"]["chain"], memory=dot["memory"])
+        require_known("grid", settings.grids, GRIDS)
+        for grid in settings.grids:
+            GRIDS[grid](schedule_of(model), settings.most_calls)
     except ValueError as error:
         raise ValueError(f"dot: training: chain: {error}") from error
 

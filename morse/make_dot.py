@@ -65,7 +65,7 @@ def described(card: Card, processes: int) -> dict[str, str]:
     with torch.device("meta"):  # shapes alone
         dash = build_dash(card)
         dot, own = new_dot(card, dash), own_parameters(card)
-    counted = flops(dash, dot, dash.shape, "meta", dash.example(1, "meta"), dot.estimates)
+    counted = flops(dash, dot, dash.shape, "meta", dash.example(1, "meta"), dot.takes)
     n, nominal = counted["dash"] / counted["dot"], card["dot"]["ratio"]
     recipe = card["dot"]["training"]
     chain = ChainSettings(**recipe["chain"])

@@ -43,6 +43,7 @@ def tiny_card(unet=None, dot=None, steps=6, family="ddpm"):
             "channels": [4, 8],
             "rank": 2,
             "preconditioned": True,
+            "memory": 0,
             "ratio": 5.0,
             "training": {**data, "chain": {"chains": 2, "points": 3}, "train": dict(train)},
         }

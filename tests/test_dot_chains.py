@@ -1,5 +1,6 @@
 """Dot's training samples, loss and measure."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -13,7 +14,9 @@ from morse.dot.explained import GAP_PARTS, edges_of, explain, explained_residual
 from morse.dot.lora import attach_lora
 from morse.dot.network import Dot, ResidualScale
 from morse.dot.training import calibrate_scale, dot_loss
+from morse.methods.plans import endpoint_plan, paper_plan
 from morse.samplers.ddim import ddim_step
+from morse.schedules.grids import GRIDS
 from morse.schedules.noise import VPSDE
 from morse.schedules.presets import linear
 from morse.seeds import generator
@@ -57,22 +60,22 @@ def explained(dot, source, draws):
 @pytest.mark.parametrize("settings", [{"points": 6}, {"points": 2, "min_calls": 1.0, "max_calls": 1.0}])
 def test_times_descend_within_the_schedule(settings):
     settings = ChainSettings(chains=2000, **settings)
-    times = draw_chain_times(settings, linear(), generator(0))
+    times, _ = draw_chain_times(settings, linear(), generator(0))
     assert times.shape == (settings.points, 2000)
     assert (times.diff(dim=0) <= 0).all() and (times.diff(dim=0) < 0).float().mean() > 0.99
     assert times.min() >= 0 and times.max() <= 999
-    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0)))
-    assert not torch.equal(times, draw_chain_times(settings, linear(), generator(1)))
+    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0))[0])
+    assert not torch.equal(times, draw_chain_times(settings, linear(), generator(1))[0])
 
 
 def test_chains_of_continuous_time_end_at_its_end():
-    times = draw_chain_times(ChainSettings(chains=2000, points=5), VPSDE(end=1e-3), generator(0))
+    times, _ = draw_chain_times(ChainSettings(chains=2000, points=5), VPSDE(end=1e-3), generator(0))
     assert times.min() >= 0.999 and times.max() <= 999
     assert (times.diff(dim=0) < 0).float().mean() > 0.99
 
 
 def test_chains_start_anywhere_and_span_what_the_settings_say():
-    times = draw_chain_times(
+    times, _ = draw_chain_times(
         ChainSettings(chains=5000, points=30, min_calls=4.0, max_calls=25.0), linear(), generator(0)
     )
     assert times[0].mean() == pytest.approx(999 / 2, rel=0.05)
@@ -107,7 +110,7 @@ def test_every_pair_of_a_chain_is_a_sample(dash, points):
 def expected_times(points):
     rng = generator(7)
     draw_batch(tiny_images(), 3, rng, flip=True)
-    return draw_chain_times(ChainSettings(chains=3, points=points), linear(), rng)
+    return draw_chain_times(ChainSettings(chains=3, points=points), linear(), rng)[0]
 
 
 def test_estimates_are_dash_s_at_their_own_samples(dash):
@@ -119,7 +122,7 @@ def test_estimates_are_dash_s_at_their_own_samples(dash):
 
 def test_neighbours_are_one_ddim_step_apart(dash, monkeypatch):
     times = torch.tensor([[900.0, 500.0], [610.0, 499.0], [33.0, 0.0]])
-    monkeypatch.setattr("morse.dot.chains.draw_chain_times", lambda *_: times)
+    monkeypatch.setattr("morse.dot.chains.draw_chain_times", lambda *_: (times, torch.zeros(2, dtype=torch.bool)))
     pairs = source_of(dash, points=3, chains=2).draw(generator(0))
     points = {}
     for x_s, eps_s, s, x_t, t in zip(
@@ -135,7 +138,7 @@ def test_chain_of_two_is_algorithm_1(dash):
     pairs = source_of(dash, points=2).draw(generator(7))
     rng = generator(7)
     x_0, _ = draw_batch(tiny_images(), 3, rng, flip=True)
-    s, t = draw_chain_times(ChainSettings(chains=3, points=2), linear(), rng)
+    s, t = draw_chain_times(ChainSettings(chains=3, points=2), linear(), rng)[0]
     noise = torch.randn(x_0.shape, generator=rng)
     assert torch.equal(pairs.s, s) and torch.equal(pairs.t, t)
     for i in range(3):
@@ -378,3 +381,105 @@ def test_pairs_of_some_numbers_are_those_of_all(dash):
     index = torch.tensor([17, 3, 3, 0])
     assert torch.equal(chains.pairs(index).x_t, chains.pairs().x_t[index])
     assert torch.equal(chains.pairs(index).eps_s, chains.pairs().eps_s[index])
+
+
+GRID = {"points": 6, "min_calls": 6.0, "max_calls": 30.0, "grids": ("uniform", "log-snr")}
+
+
+def test_a_stretch_of_a_run_has_its_timesteps():
+    settings = ChainSettings(chains=400, **GRID)
+    times, starts = draw_chain_times(settings, linear(), generator(0))
+    known = {grid: [GRIDS[grid](linear(), calls) for calls in range(6, 31)] for grid in settings.grids}
+    used = dict.fromkeys(known, 0)
+    for column, start in zip(times.T.tolist(), starts.tolist(), strict=True):
+        matches = [
+            (grid, place)
+            for grid, runs in known.items()
+            for run in runs
+            for place in range(len(run) - 5)
+            if torch.allclose(torch.tensor(run[place : place + 6]), torch.tensor(column))
+        ]
+        assert matches and any((place == 0) == start for _, place in matches)
+        used[matches[0][0]] += 1
+    assert min(used.values()) > 150
+    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0))[0])
+
+
+def test_each_call_of_a_run_is_as_likely_in_a_stretch():
+    """But for those near its start and end, which stretches are moved to."""
+    settings = ChainSettings(chains=20_000, points=4, min_calls=20.0, max_calls=20.0, grids=("uniform",))
+    times, starts = draw_chain_times(settings, linear(), generator(0))
+    counts = (times[0] / 50).long().bincount()
+    assert counts.sum() == 20_000 and (counts[4:19] / 20_000 == pytest.approx(1 / 23, rel=0.2))
+    assert starts.float().mean() == pytest.approx(4 / 23, rel=0.05)  # the run's start, and three places before it
+
+
+def test_triples_are_those_of_plans():
+    """Of each plan, Dash's call before the last one, its last one, and Dot's, of up to 20 LSD."""
+    settings = ChainSettings(points=8, min_calls=8.0, grids=("uniform",), memory=1)
+    steps = {(i - k, j - i) for k, i, j in settings.triples() if k < i}
+    first = {j for k, i, j in settings.triples() if k == i}
+    assert all(k <= i < j for k, i, j in settings.triples())
+    assert first == {1, 2, 3, 4}
+    for budget in (3, 5, 8, 12, 20):
+        for plan in (paper_plan(budget, 5.0, 0.25), endpoint_plan(budget, 5.0, 0.25, 0.8)):
+            calls = [index for index, letter in enumerate(plan.letters) if letter == "D"]
+            for index, letter in enumerate(plan.letters):
+                *earlier, last = [call for call in calls if call <= index]
+                if letter == "." and earlier:
+                    assert (last - earlier[-1], index - last) in steps, plan.letters
+    middle = settings.triples(at_start=False)
+    assert len(middle) == len(settings.triples()) and all(k < i for k, i, _ in middle)
+    assert not ChainSettings(points=8, min_calls=8.0, grids=("uniform",)).triples()[0][0]
+
+
+def test_samples_with_memory_know_dash_s_estimate_before(dash):
+    source = source_of(dash, chains=4, memory=1, **GRID)
+    chains = source.draw_chains(generator(3))
+    pairs = chains.pairs()
+    eps_before, before = pairs.past
+    assert ((before > pairs.s) | ((before == pairs.s) & (eps_before == pairs.eps_s).flatten(1).all(1))).all()
+    flat = before == pairs.s
+    assert flat.sum() == 4 * chains.starts.sum() and 0 < chains.starts.sum() < 4
+    points = {time: eps for time, eps in zip(chains.t[:, 0].tolist(), chains.eps[:, 0], strict=True)}
+    own = torch.arange(len(before)) % 4 == 0
+    for time, eps in zip(before[own].tolist(), eps_before[own], strict=True):
+        assert torch.equal(points[time], eps)
+    part = pairs[5:9]
+    assert torch.equal(part.past[0], eps_before[5:9]) and part.of_dot[5:7] == part.past
+
+
+def test_an_estimate_on_a_line_is_explained_by_the_line_alone(dash):
+    """A Dash whose estimate is linear in the timestep, and a Dot that is not trained."""
+    slope = torch.randn(1, 16, 16, generator=generator(1))
+    linear_dash = replace(dash, estimate=lambda x, t: t[:, None, None, None] / 500.0 * slope + 0.3)
+    source = source_of(linear_dash, chains=6, memory=1, **GRID)
+    dot = Dot(dash.network, (4, 8), dash.schedule, memory=1)
+    pairs = source.draw(generator(2))
+    known = pairs.past[1] > pairs.s
+    with torch.no_grad():
+        found = dot(*pairs.of_dot)
+    torch.testing.assert_close(found[known], (pairs.eps_t - pairs.eps_s)[known], rtol=1e-4, atol=1e-5)
+    assert (found[~known] == 0).all() and (~known).any()
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"points": 9, "min_calls": 8.0, "grids": ("uniform",)}, "a chain of 9 points on a grid needs min_calls of 9"),
+        ({"memory": 1}, "a Dot with memory needs chains of 4 points or more, on grids"),
+    ],
+)
+def test_chains_that_cannot_be_are_one_line(settings, message):
+    with pytest.raises(ValueError, match=message):
+        ChainSettings(**settings)
+
+
+def test_a_dot_with_memory_is_trained_and_explained(dash):
+    source = source_of(dash, chains=4, steps=2, memory=1, **GRID)
+    dot = Dot(dash.network, (4, 8), dash.schedule, memory=1)
+    attach_lora(dot, 2)
+    calibrate_scale(dot.scale, source, 0, draws=3)
+    before = explained(dot, source, 4)[1]
+    train(dot, dot_loss(dot, source, 0), TrainSettings(steps=120, learning_rate=5e-3, warmup=5, precision="float32"))
+    assert explained(dot, source, 4)[1] > before + 0.02

@@ -323,3 +323,61 @@ def test_half_of_the_pair_s_embedding_is_dash_s(dash):
     of_t = dash.network.time_embedding(dash.network.time_proj(t))
     assert torch.equal(dot.trunk.time_embedding(features), of_t)
     assert math.isclose(features[0, 0].item(), math.sin(500.0), abs_tol=1e-4)
+
+
+def with_memory(dash, **options):
+    dot = Dot(dash.network, (4, 8), dash.schedule, memory=1, **options)
+    attach_lora(dot, 2)
+    return dot
+
+
+def test_before_training_memory_gives_the_line(dash):
+    x_s, x_t, eps_s, s, t = dot_inputs()
+    eps_before, dot = dot_inputs(seed=1)[2], with_memory(dash)
+    with torch.no_grad():
+        found = dot(x_s, x_t, eps_s, s, t, eps_before, s + 80.0)
+    share = ((s - t) / 80.0)[:, None, None, None]
+    torch.testing.assert_close(found, share * (eps_s - eps_before))
+
+
+def test_without_an_estimate_before_memory_changes_nothing(dash):
+    """A Dot with memory has the weights of one without, and some more that then see zeros."""
+    dot, plain = trained(with_memory(dash)), adapted(dash)
+    width = 2 * dash.network.time_embedding.linear_1.in_features
+    with torch.no_grad():
+        dot.time_embedding.linear_1.weight[:, width:] = 0.0  # of the timestep before
+    state = dot.state_dict()
+    state["conv_in.weight"] = state["conv_in.weight"][:, :3]
+    state["time_embedding.linear_1.weight"] = state["time_embedding.linear_1.weight"][:, :width]
+    plain.load_state_dict({name: state[name] for name in plain.state_dict()})
+    x_s, x_t, eps_s, s, t = dot_inputs()
+    with torch.no_grad():
+        assert torch.equal(dot(x_s, x_t, eps_s, s, t, eps_s, s), plain(x_s, x_t, eps_s, s, t))
+        assert not torch.equal(dot(x_s, x_t, eps_s, s, t, 0.9 * eps_s, s + 50.0), plain(x_s, x_t, eps_s, s, t))
+
+
+def test_every_input_of_memory_counts_and_is_trained(dash):
+    dot, inputs = trained(with_memory(dash)), (*dot_inputs(), dot_inputs(seed=1)[2], dot_inputs()[3] + 60.0)
+    residual = dot(*inputs)
+    for index, value in enumerate(inputs):
+        other = [*inputs[:index], value * 0.9, *inputs[index + 1 :]]
+        if index == 6:  # a timestep before that is still before
+            other[6] = value + 20.0
+        assert (dot(*other) - residual).abs().max() > 1e-5, index
+    (residual - 1.0).square().mean().backward()
+    assert dot.line_weight.weight.grad.abs().max() > 0 and dot.line_weight.bias.grad.abs().max() > 0
+    with torch.no_grad():
+        torch.testing.assert_close(merge_lora(dot)(*inputs), residual, rtol=1e-4, atol=1e-5)
+
+
+def test_the_line_keeps_the_digits_of_its_estimates(dash):
+    """In half precision the difference of two estimates would have no digits left."""
+    dot = with_memory(dash).to(torch.bfloat16)
+    x_s, x_t, eps_s, s, t = dot_inputs()
+    dot.levels.float(), dot.scale.float()
+    eps_before = eps_s + 1e-4 * dot_inputs(seed=1)[2]
+    with torch.no_grad():
+        found = dot(x_s, x_t, eps_s, s, t, eps_before, s + 100.0)
+    expected = ((s - t) / 100.0)[:, None, None, None] * (eps_s - eps_before)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-8)

@@ -47,6 +47,7 @@ FILES = {
             "channels": [4, 8],
             "rank": 2,
             "preconditioned": True,
+            "memory": 0,
             "ratio": 5.0,
             "training": {"split": "train", "chain": {"chains": 2, "points": 3}, "train": {"steps": 50, "seed": 0}},
         },

@@ -7,6 +7,10 @@ from morse.methods.base import timesteps
 from morse.methods.baseline import Baseline
 from morse.methods.morse import Morse
 from morse.methods.plans import with_ratio
+from morse.runtime.arguments import Takes
+from morse.samplers.ddpm import DDPM
+from morse.sampling.loop import trajectory
+from morse.seeds import generator
 
 PLAN = with_ratio("D..D.", 4.0)
 TIMES = (900.0, 700.5, 500.0, 300.0, 100.0)
@@ -118,3 +122,68 @@ def test_a_call_beyond_the_plan_is_an_error(morse):
     with pytest.raises(ValueError, match=r"^the plan has 5 calls, and the sampler made one more$"):
         morse(samples()[0], 50.0)
     assert morse.letters == "D..D."
+
+
+class Remembering:
+    """A Dot with memory, which answers with the line through both estimates, and notes its past."""
+
+    takes = Takes(memory=1)
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, x_s, x_t, eps_s, s, t, eps_before, before):
+        self.asked.append((eps_before[0].flatten()[0].item(), before[0].item()))
+        gap = (before - s)[0].item()
+        return torch.zeros_like(eps_s) if gap == 0 else (s - t)[0].item() / gap * (eps_s - eps_before)
+
+
+def test_a_dot_with_memory_gets_the_estimate_before_the_last_one(nets):
+    """After the first call of Dash that is the last one itself, so that the line is flat."""
+    dot = Remembering()
+    morse = Morse(nets.dash, dot, with_ratio("D.DD.", 4.0))
+    estimates = [morse(x, t)[0].item() for x, t in zip(samples(), TIMES, strict=True)]
+    assert dot.asked == [(10.0, 900.0), (30.0, 500.0)]
+    assert estimates == [10.0, 10.0, 30.0, 40.0, 40.0 + 10.0]
+    morse.begin()
+    morse(samples()[0], 800.0)
+    morse(samples()[1], 700.0)
+    assert dot.asked[-1] == (10.0, 800.0)  # nothing of the run before
+
+
+def test_fresh_noise_enters_both_remembered_estimates(nets, schedule):
+    dot = Remembering()
+    morse = Morse(nets.dash, dot, with_ratio("DD.", 4.0))
+    morse(torch.full((2, 1), 1.0), 900.0)
+    morse.renew_noise(torch.full((2, 1), 3.0), 0.6, schedule)  # before the second call: the first estimate is the last
+    morse(torch.full((2, 1), 2.0), 700.0)
+    morse.renew_noise(torch.full((2, 1), 5.0), 0.6, schedule)
+    last, before = (0.8 * eps + 0.6 * 5.0 for eps in (20.0, 0.8 * 10.0 + 0.6 * 3.0))
+    assert morse(torch.full((2, 1), 3.0), 600.0)[0].item() == pytest.approx(last + 0.5 * (last - before))
+    assert dot.asked == [(pytest.approx(before), 900.0)]
+
+
+def test_two_remembered_estimates_keep_the_exact_distribution(mixture):
+    """DDPM, half of whose calls are the line's: mean and covariance are nearly those of Dash alone.
+
+    Without the line they are not, so it is the memory that is tried.
+    """
+    count, calls = 8_000, 100
+    sampler = DDPM(mixture.schedule, calls, clip=False)
+
+    def covariance(predictor):
+        draws = generator(9)
+        noise = (torch.randn(count, 1, 1, 2, generator=draws, dtype=torch.float64) for _ in range(calls))
+        start = torch.randn(count, 1, 1, 2, generator=generator(8), dtype=torch.float64)
+        images = trajectory(predictor, sampler, start, noise).flatten(1)
+        torch.testing.assert_close(images.mean(0), mixture.moments()[0], rtol=0, atol=0.03)
+        return images.T.cov()
+
+    plan = with_ratio("D." * (calls // 2), 4.0)
+    of_dash = covariance(Baseline(mixture))
+    line, flat = (
+        (covariance(Morse(mixture, dot, plan)) - of_dash).abs().max()
+        for dot in (Remembering(), lambda x_s, x_t, eps_s, s, t: torch.zeros_like(eps_s))
+    )
+    torch.testing.assert_close(of_dash, mixture.moments()[1], rtol=0, atol=0.025)
+    assert line < 0.005 and flat > 2 * line

@@ -34,7 +34,10 @@ def with_dot(card, zero=False):
     dot = adapted_dot(card, dash).eval()
     if not zero:
         shake(dot)
-    dot.ratio, dot.form = 5.0, {**{key: card["dot"][key] for key in ("channels", "rank", "preconditioned", "ratio")}}
+    dot.ratio, dot.form = (
+        5.0,
+        {**{key: card["dot"][key] for key in ("channels", "rank", "preconditioned", "memory", "ratio")}},
+    )
     dot.form["schedule"] = card["schedule"]
     return dash, dot
 

@@ -72,6 +72,7 @@ def text_card(unet=None, dot=None, xl=False):
             "channels": [8, 16],
             "rank": 2,
             "preconditioned": True,
+            "memory": 0,
             "ratio": 5.0,
             "training": {"data": "coco", "split": "train", "chain": chain, "train": TRAIN},
         }

@@ -15,6 +15,9 @@ instead of c / 2, and late points are reached by many small steps, as in samplin
 chains are dealt out over several optimiser steps, each pair once. Two points and one optimiser step
 are the paper's algorithm.
 
+On timestep *grids* a chain is a stretch of a run, and its samples are those of real plans. A Dot
+with memory learns from triples s' > s > t of them.
+
 Several processes have the same draw. Each draws all its randomness, and computes the chains that
 are its own.
 """
@@ -34,14 +37,20 @@ from morse.dash.conditioning import Condition, labels_for, picked
 from morse.data.batches import draw_batch
 from morse.dot.caption_prompts import CaptionPrompts
 from morse.dot.chain_settings import ChainSettings
+from morse.schedules.grids import GRIDS
 from morse.schedules.levels import NoiseLevels
 from morse.schedules.noise import NoiseSchedule
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """Training samples: (P, C, H, W) each, with timesteps (P,), the condition, and further channels
-    of Dash's estimate at s, if Dot takes any."""
+    """Training samples: (P, C, H, W) each, with timesteps (P,) and the condition.
+
+    Attributes:
+        beside: further channels of Dash's estimate at s, if Dot takes any.
+        past: with memory, Dash's estimate before the last one, of all channels that Dot takes, and
+            its timestep; else empty.
+    """
 
     x_s: Tensor
     x_t: Tensor
@@ -51,18 +60,19 @@ class Pairs:
     t: Tensor
     cond: Condition = ()
     beside: Tensor | None = None
+    past: tuple[Tensor, ...] = ()
 
     def __getitem__(self, index: Tensor | slice) -> Pairs:
         """The pairs of an index tensor, in its order, or of a slice."""
-        *parts, cond, beside = (getattr(self, f.name) for f in fields(self))
-        cond = tuple(part[index] for part in cond)
-        return Pairs(*(part[index] for part in parts), cond, None if beside is None else beside[index])
+        *parts, cond, beside, past = (getattr(self, f.name) for f in fields(self))
+        cond, past = (tuple(part[index] for part in several) for several in (cond, past))
+        return Pairs(*(part[index] for part in parts), cond, None if beside is None else beside[index], past)
 
     @property
     def of_dot(self) -> tuple[Tensor, ...]:
         """The arguments of a call of Dot."""
         taken = self.eps_s if self.beside is None else torch.cat([self.eps_s, self.beside], dim=1)
-        return self.x_s, self.x_t, taken, self.s, self.t, *self.cond
+        return self.x_s, self.x_t, taken, self.s, self.t, *self.past, *self.cond
 
 
 @dataclass(frozen=True)
@@ -72,38 +82,67 @@ class Chains:
 
     Pair p of chain c has the number p n + c. Pairs are put together when they are needed: all of
     them at once take points - 1 times the memory of the points.
+
+    Attributes:
+        starts: (n,) whether a chain is the start of a run.
     """
 
     x: Tensor
     eps: Tensor
     t: Tensor
+    settings: ChainSettings
+    starts: Tensor
     cond: Condition = ()
     beside: Tensor | None = None
 
     def pairs(self, index: Tensor | None = None) -> Pairs:
         """The pairs of these numbers, (P,), in their order; None: all."""
-        points, n = self.t.shape
-        i, j = torch.triu_indices(points, points, offset=1)
-        index = torch.arange(n * len(i)) if index is None else index
+        n = self.t.shape[1]
+        triples = torch.tensor([self.settings.triples(at_start) for at_start in (False, True)])
+        index = torch.arange(n * triples.shape[1]) if index is None else index
         chain = (index % n).to(self.t.device)
-        s, t = ((point[index // n].to(self.t.device), chain) for point in (i, j))
+        points = triples[self.starts[index % n].long(), index // n].to(self.t.device)
+        before, s, t = ((point, chain) for point in points.unbind(1))
         cond = tuple(part[chain] for part in self.cond)
         beside = None if self.beside is None else self.beside[s]
-        return Pairs(self.x[s], self.x[t], self.eps[s], self.eps[t], self.t[s], self.t[t], cond, beside)
+        past: tuple[Tensor, ...] = ()
+        if self.settings.memory:
+            others = [] if self.beside is None else [self.beside[before]]
+            past = torch.cat([self.eps[before], *others], dim=1), self.t[before]
+        return Pairs(self.x[s], self.x[t], self.eps[s], self.eps[t], self.t[s], self.t[t], cond, beside, past)
 
 
-def draw_chain_times(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> Tensor:
-    """(points, chains) timesteps, real-valued between t_min and t_max, decreasing along each chain.
+def draw_chain_times(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """(points, chains) timesteps, real-valued between t_min and t_max, decreasing along each chain;
+    and (chains,) whether a chain is the start of a run.
 
-    A chain's first timestep is uniform. The others are uniform in the span below it, which ends at
-    t_min at the latest.
+    Without grids a chain's first timestep is uniform. The others are uniform in the span below it,
+    which ends at t_min at the latest. A stretch of a grid is as likely to have each of its calls:
+    where it would begin before the run, or end after it, it is moved to the start or the end.
     """
+    if settings.grids:
+        return _stretches(settings, schedule, rng)
     room = torch.rand(settings.chains, generator=rng) * (schedule.t_max - schedule.t_min)
     first = schedule.t_min + room
     low, high = math.log(settings.min_calls), math.log(settings.max_calls)
     span = (schedule.t_max + 1.0) * torch.exp(-(low + (high - low) * torch.rand(settings.chains, generator=rng)))
     later = torch.rand((settings.points - 1, settings.chains), generator=rng).sort(dim=0).values
-    return torch.cat([first[None], first - later * torch.minimum(span, room)])
+    times = torch.cat([first[None], first - later * torch.minimum(span, room)])
+    return times, torch.zeros(settings.chains, dtype=torch.bool)
+
+
+def _stretches(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """:func:`draw_chain_times` on grids."""
+    low, high = math.log(settings.min_calls), math.log(settings.max_calls)
+    times, starts = [], []
+    for of_grid, of_calls, of_place in torch.rand((settings.chains, 3), generator=rng).tolist():
+        calls = math.floor(math.exp(low + (high - low) * of_calls) + 0.5)
+        grid = GRIDS[settings.grids[math.floor(of_grid * len(settings.grids))]](schedule, calls)
+        place = math.floor(of_place * (calls + settings.points - 1)) - (settings.points - 1)
+        place = min(max(place, 0), calls - settings.points)
+        times.append(grid[place : place + settings.points])
+        starts.append(place == 0)
+    return torch.tensor(times).T.contiguous(), torch.tensor(starts)
 
 
 class ChainSource:
@@ -172,7 +211,7 @@ class ChainSource:
         own = slice(self.rank, None, self.world)
         images, index = draw_batch(self.images, self.settings.chains, rng, self.settings.flip, own)
         x_0 = self.dash.encode(images.to(self.device))
-        times = draw_chain_times(self.settings, self.dash.schedule, rng)
+        times, starts = draw_chain_times(self.settings, self.dash.schedule, rng)
         noise = torch.randn((self.settings.chains, *x_0.shape[1:]), generator=rng)[own].to(self.device)
         times = times[:, own].to(self.device)
         if self.prompts is None:
@@ -183,10 +222,11 @@ class ChainSource:
         for part in torch.arange(len(index), device=self.device).tensor_split(min(self.parts, len(index))):
             points.append(self._points(x_0[part], noise[part], times[:, part], tuple(one[part] for one in cond)))
         x, eps = points[0] if len(points) == 1 else (torch.cat(v, dim=1) for v in zip(*points, strict=True))
+        what = self.settings, starts[own]
         if self.estimates == 1:
-            return Chains(x, eps, times, cond)
+            return Chains(x, eps, times, *what, cond)
         noise, beside = eps.tensor_split([x.shape[2]], dim=2)
-        return Chains(x, noise, times, cond, beside)
+        return Chains(x, noise, times, *what, cond, beside)
 
     def _points(self, x_0: Tensor, noise: Tensor, times: Tensor, cond: Condition) -> tuple[Tensor, Tensor]:
         """(x, eps) of n chains: (points, n, C, H, W), and as many channels as Dot takes."""

@@ -14,6 +14,7 @@ from morse.dash.base import Dash
 from morse.dot.chains import ChainSettings, ChainSource, Pairs
 from morse.dot.network import Dot
 from morse.dot.training import mean_square
+from morse.runtime.arguments import taken_by
 from morse.schedules.noise import NoiseSchedule
 from morse.seeds import generator
 
@@ -50,8 +51,8 @@ def explain(
     Returns:
         The two values of :func:`explained_residual`, then the edges of s and of the gap.
     """
-    settings = ChainSettings(**dict(chain) | {"flip": False})
-    estimates = getattr(dot, "estimates", 1)  # a function as Dot takes one
+    estimates, memory = taken_by(dot)
+    settings = ChainSettings(**dict(chain) | {"flip": False, "memory": memory})
     source = ChainSource(dash, images, settings, device, labels, captions=captions, estimates=estimates)
     edges = edges_of(dash.schedule)
     return (*explained_residual(dot, source, 0, draws, *edges), *edges)

@@ -25,7 +25,7 @@ BOUND = ("conv_in.weight", "conv_out.weight")
 """Dash's tensors that are kept beside Dot's, to know Dash again."""
 TOLERANCE = 5e-3
 """How much these may differ, as a fraction of their largest value: bfloat16 rounds by less."""
-FORM = ("channels", "rank", "preconditioned", "ratio", "schedule")
+FORM = ("channels", "rank", "preconditioned", "memory", "ratio", "schedule")
 """What a Dot says of its form."""
 DASH = "dash."
 NEEDS = {
@@ -33,6 +33,7 @@ NEEDS = {
     "rank": int,
     "preconditioned": bool,
     "guidance": str,
+    "memory": int,
     "ratio": float,
     "schedule": dict,
     "base_model": str,
@@ -95,7 +96,8 @@ def read_dot(source: Path | str, network: nn.Module, merge: bool = True) -> Dot:
 
         folder = Path(snapshot_download(str(source), allow_patterns=[WEIGHTS, CONFIG]))
     form, path = read_json(folder / CONFIG, NEEDS), require(folder / WEIGHTS, None, "Dot weights")
-    dot = Dot(network, form["channels"], make_schedule(form["schedule"]), form["preconditioned"], form["guidance"])
+    what = form["preconditioned"], form["guidance"], form["memory"]
+    dot = Dot(network, form["channels"], make_schedule(form["schedule"]), *what)
     attach_lora(dot, form["rank"])
     of_dash = network.state_dict()
     like = own_state(dot) | {f"{DASH}{name}": of_dash[name] for name in BOUND}

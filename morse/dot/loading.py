@@ -31,7 +31,8 @@ from morse.runtime.flops import count_parameters
 def new_dot(card: Card, dash: Dash) -> Dot:
     """The card's Dot, without LoRA and with random weights of its own blocks."""
     form = card["dot"]
-    return Dot(dash.network, form["channels"], dash.schedule, form["preconditioned"], guidance_of(card))
+    what = form["preconditioned"], guidance_of(card), form["memory"]
+    return Dot(dash.network, form["channels"], dash.schedule, *what)
 
 
 def guidance_of(card: Card) -> str:
@@ -43,19 +44,20 @@ def guidance_of(card: Card) -> str:
 def dash_for(dot: Dot, dash: Dash) -> Dash:
     """Dash with all the estimates that Dot takes: for a Dot of both branches, their difference
     too."""
-    if dot.estimates == 1:
+    if dot.takes.estimates == 1:
         return dash
     return replace(dash, estimate=GuidedDash(dash.network, with_difference=True))
 
 
 def form_of(card: Card) -> str:
     """What Dot's tensors do not show of its form, as written in files of Dot and resume points."""
-    guidance = guidance_of(card)
-    return f"preconditioned={card['dot']['preconditioned']}" + (f", guidance={guidance}" if guidance else "")
+    guidance, form = guidance_of(card), card["dot"]
+    parts = [f"preconditioned={form['preconditioned']}", *([f"guidance={guidance}"] if guidance else ())]
+    return ", ".join([*parts, *([f"memory={form['memory']}"] if form["memory"] else ())])
 
 
 def adapted_dot(card: Card, dash: Dash) -> Dot:
-    """The card's Dot before training, with LoRA. Its output is zero."""
+    """The card's Dot before training, with LoRA. Its output is zero, or what its memory gives."""
     dot = new_dot(card, dash)
     attach_lora(dot, card["dot"]["rank"])
     return dot
@@ -108,7 +110,9 @@ def load_dot(
         dot = new_dot(card, dash)
         dot = inference_dot(dot, read_state(path, dot.state_dict()))
     dot.ratio = card["dot"].get("ratio", math.nan)
-    dot.form = only(card["dot"], ("channels", "rank", "preconditioned", "ratio")) | {"schedule": card["schedule"]}
+    dot.form = only(card["dot"], ("channels", "rank", "preconditioned", "memory", "ratio")) | {
+        "schedule": card["schedule"]
+    }
     return place(dot, next(dash.network.parameters()).device)
 
 

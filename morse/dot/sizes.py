@@ -82,7 +82,7 @@ def sizes_of(card: Card) -> Sizes:
     with torch.device(META):
         dash = build_dash(card)
         dot, adapted = new_dot(card, dash), adapted_dot(card, dash)
-        of_dash, of_dot = inputs(dash.shape, 1, META, dash.example(1, META), dot.estimates)
+        of_dash, of_dot = inputs(dash.shape, 1, META, dash.example(1, META), dot.takes)
     with torch.no_grad():
         calls = count(lambda: dash(*of_dash)), count(lambda: dot(*of_dot)), count(lambda: adapted(*of_dot))
         decode = count(lambda: dash.decode(of_dash[0])).total
@@ -128,8 +128,8 @@ def sampling_bytes(card: Card, batch_size: int, with_dot: bool = True, merged: b
     with torch.device(META), torch.no_grad():
         dash = build_dash(card, with_text=False)
         dot = _dot_of(card, dash, merged) if with_dot else None
-        estimates = 1 if dot is None else dot.estimates
-        of_dash, of_dot = inputs(dash.shape, batch_size, META, dash.example(batch_size, META), estimates)
+        takes = None if dot is None else dot.takes
+        of_dash, of_dot = inputs(dash.shape, batch_size, META, dash.example(batch_size, META), takes)
 
         def round_of_calls() -> None:
             dash(*of_dash)
@@ -160,7 +160,7 @@ def training_bytes(card: Card, pairs: int) -> int:
     with torch.device(META):
         dash = build_dash(card)
         dot = adapted_dot(card, dash).train()
-        _, of_dot = inputs(dash.shape, pairs, META, dash.example(pairs, META), dot.estimates)
+        _, of_dot = inputs(dash.shape, pairs, META, dash.example(pairs, META), dot.takes)
         own = [parameter for parameter in dot.parameters() if parameter.requires_grad]
         kept = [torch.empty_like(parameter) for parameter in own for _ in range(3)]
     return peak_bytes(_step(dot, of_dot), [*dash.state().values(), *_held(dot), *kept, *of_dot])

@@ -113,7 +113,8 @@ def train_dot(
         identity: of the data, if known. A killed training resumes with the same ones only.
     """
     recipe = card["dot"]["training"]
-    settings, seed = ChainSettings(**recipe["chain"]), recipe["train"].get("seed", 0)
+    settings = ChainSettings(**recipe["chain"], memory=card["dot"]["memory"])
+    seed = recipe["train"].get("seed", 0)
     accumulate = recipe.get("accumulate", 1)
     with together():
         dash = load_dash(card, dash_weights, device=device)
@@ -122,7 +123,7 @@ def train_dot(
     def make() -> tuple[nn.Module, LossFunction]:
         with together():
             dot = adapted_dot(card, dash).to(device)
-            what = labels, rank(), world(), accumulate, captions, dot.estimates
+            what = labels, rank(), world(), accumulate, captions, dot.takes.estimates
             source = ChainSource(dash_for(dot, dash), images, settings, device, *what)
         if settings.normalise and not agreed(output.with_suffix(".resume").exists(), "a resume point:"):
             calibrate_scale(dot.scale, source, seed)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from morse.methods.base import DashFunction, DotFunction, timesteps
 from morse.methods.plans import DASH, DOT, Plan
+from morse.runtime.arguments import taken_by
 from morse.schedules.noise import NoiseSchedule
 
 
@@ -30,7 +31,8 @@ class Morse:
         z_s \leftarrow \sqrt{1 - c^2}\, z_s + c\, n, \qquad
         x_s \leftarrow \alpha_s \hat x_s + \sigma_s z_s,
 
-    and the clean estimate :math:`\hat x_s` is kept. After a step with Dash's own estimate, x_t is
+    and the clean estimate :math:`\hat x_s` is kept. With memory, the estimate before the last one
+    is renewed alike. After a step with Dash's own estimate, x_t is
     then again on a deterministic step from x_s, the kind that Dot was trained on.
 
     This is only approximate for DDPM with clipping, or with a variance other than the smaller one.
@@ -47,12 +49,13 @@ class Morse:
 
     def __init__(self, dash: DashFunction, dot: DotFunction, plan: Plan):
         self.dash, self.dot, self.plan = dash, dot, plan
-        self.estimates = getattr(dot, "estimates", 1)  # of Dash, that Dot takes
+        self.takes = taken_by(dot)
         self.begin()
 
     def begin(self) -> None:
         self.letters = ""
         self._last: tuple[Tensor, Tensor, float] | None = None
+        self._before: tuple[Tensor, float] | None = None  # Dash's estimate before the last one, if Dot takes it
 
     def __call__(self, x: Tensor, t: float, *cond: Tensor) -> Tensor:
         index, now = len(self.letters), timesteps(x, t)
@@ -61,13 +64,22 @@ class Morse:
         self.letters += self.plan.letters[index]
         if self.plan.letters[index] == DASH:
             eps = self.dash(x, now, *cond)
+            if self.takes.memory and self._last:
+                self._before = self._taken(self._last[1], x), self._last[2]
             self._last = x, eps, t
             return eps
         x_s, eps_s, s = self._last
-        taken = eps_s[:, : self.estimates * x.shape[1]]
-        residual = self.dot(x_s, x, taken, timesteps(x, s), now, *cond)
+        taken, past = self._taken(eps_s, x), ()
+        if self.takes.memory:
+            eps_before, before = self._before or (taken, s)  # after the first call the line is flat
+            past = eps_before, timesteps(x, before)
+        residual = self.dot(x_s, x, taken, timesteps(x, s), now, *past, *cond)
         noise, beside = eps_s.tensor_split([x.shape[1]], dim=1)
         return torch.cat([noise + residual, beside], dim=1)
+
+    def _taken(self, eps: Tensor, x: Tensor) -> Tensor:
+        """The channels of Dash's estimate that Dot takes."""
+        return eps[:, : self.takes.estimates * x.shape[1]]
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         x_s, eps_s, s = self._last
@@ -75,6 +87,10 @@ class Morse:
         old, beside = eps_s.tensor_split([x_s.shape[1]], dim=1)
         eps = math.sqrt(1.0 - share**2) * old + share * noise
         self._last = x_s + schedule.sigma(s) * (eps - old), torch.cat([eps, beside], dim=1), s
+        if self._before:
+            old, beside = self._before[0].tensor_split([x_s.shape[1]], dim=1)
+            eps = math.sqrt(1.0 - share**2) * old + share * noise
+            self._before = torch.cat([eps, beside], dim=1), self._before[1]
 
 
 def predictor(networks: Mapping[str, Any], plan: Plan) -> Morse:

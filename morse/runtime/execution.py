@@ -18,6 +18,7 @@ from torch import Tensor
 from morse.files import read_json, write_json
 from morse.provenance import without_cores
 from morse.registry import remove_and_run
+from morse.runtime.arguments import taken_by
 from morse.runtime.device import device_name
 
 Network = Callable[..., Tensor]
@@ -61,8 +62,8 @@ def executable(network: Network, execution: str, device: torch.device | str = "c
 
 
 def _as(network: Network, run: Network) -> Network:
-    """``run``, which like the network says how many of Dash's estimates it takes."""
-    run.estimates = getattr(network, "estimates", 1)
+    """``run``, which like the network says what it takes."""
+    run.takes = taken_by(network)
     return run
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
+from morse.runtime.arguments import Takes, inputs
 from morse.runtime.execution import Network
-from morse.runtime.latency import inputs
 
 
 def _attention(query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any) -> int:
@@ -50,11 +50,11 @@ def flops(
     shape: Sequence[int],
     device: torch.device | str = "cpu",
     cond: tuple[Tensor, ...] = (),
-    estimates: int = 1,
+    takes: Takes | None = None,
 ) -> dict[str, int]:
     """FLOPs of one call of "dash", and of "dot" if there is one, for one image. ``cond`` and
-    ``estimates`` are those of :func:`morse.runtime.latency.inputs`."""
-    of_dash, of_dot = inputs(shape, 1, device, cond, estimates)
+    ``takes`` are those of :func:`morse.runtime.arguments.inputs`."""
+    of_dash, of_dot = inputs(shape, 1, device, cond, takes)
     calls = {"dash": lambda: dash(*of_dash)} | ({"dot": lambda: dot(*of_dot)} if dot is not None else {})
     return {network: count(call).total for network, call in calls.items()}
 

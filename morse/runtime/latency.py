@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from morse.runtime.arguments import Takes, inputs
 from morse.runtime.device import wait_for
 from morse.runtime.execution import Network, executable, executions
 
@@ -156,24 +157,6 @@ def measure(
     )
 
 
-def inputs(
-    shape: Sequence[int],
-    batch_size: int,
-    device: torch.device | str,
-    cond: tuple[Tensor, ...] = (),
-    estimates: int = 1,
-) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-    """The arguments of a call of Dash and of one of Dot: noise x (B, C, H, W), two timesteps
-    s > t (B,), and the condition.
-
-    Args:
-        estimates: of Dash that Dot takes of each image (:class:`morse.dot.network.Dot`).
-    """
-    x = torch.randn((batch_size, *shape), generator=torch.Generator().manual_seed(0)).to(device)
-    s, t = (torch.full((batch_size,), time, device=device) for time in (600.0, 500.0))
-    return (x, t, *cond), (x, x, torch.cat([x] * estimates, dim=1), s, t, *cond)
-
-
 @torch.inference_mode()
 def fastest(
     network: str,
@@ -183,7 +166,7 @@ def fastest(
     repetitions: int = 15,
     device: torch.device | str = "cpu",
     cond: tuple[Tensor, ...] = (),
-    estimates: int = 1,
+    takes: Takes | None = None,
 ) -> dict[str, Any]:
     """The fastest of the device's executions for a network, by the median time of its calls on a
     batch of noise.
@@ -194,13 +177,13 @@ def fastest(
     Args:
         network: "dash" or "dot", which decides the inputs of ``call``.
         shape: (C, H, W) of an image.
-        cond, estimates: as for :func:`inputs`.
+        cond, takes: as for :func:`morse.runtime.arguments.inputs`.
 
     Returns:
         ``execution``; the median ``seconds`` of a call by each execution; ``warm_up_seconds`` by
         each, compilation included; ``batch_size`` and ``repetitions``.
     """
-    arguments = inputs(shape, batch_size, device, cond, estimates)[network != "dash"]
+    arguments = inputs(shape, batch_size, device, cond, takes)[network != "dash"]
     names = executions(device)
     calls = {name: partial(executable(call, name, device), *arguments) for name in names}
 

@@ -138,5 +138,5 @@ def measure_model(
     if "dot" in networks:
         parameters |= {"dot": count_parameters(networks["dot"]), "dot_own": own_parameters(card)}
     dash, dot = networks["dash"], networks.get("dot")
-    counted = flops(dash, dot, dash.shape, device, dash.example(1, device), dot.estimates if dot else 1)
+    counted = flops(dash, dot, dash.shape, device, dash.example(1, device), dot.takes if dot else None)
     return measurements, counted, parameters, str(memory_format(device)).removeprefix("torch.")
