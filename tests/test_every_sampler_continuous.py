@@ -29,6 +29,7 @@ ON_ANY = {
     "ddim": {"grid": "time-uniform"},
     "dpm-solver-multistep": {"grid": "log-snr"},
     "unipc": {"grid": "log-snr"},
+    "ipndm": {"grid": "time-uniform"},
 }
 every_sampler = pytest.mark.parametrize(
     "name", [name for name in SAMPLERS if name != "lcm"]

@@ -21,6 +21,8 @@ SOLVERS = [
     ("dpm-solver-multistep", 3.0, {"order": 3, "grid": "log-snr", "corrected": True}),
     ("unipc", 2.0, {"order": 1, "grid": "log-snr"}),  # its corrector adds one
     ("unipc", 3.0, {"order": 2, "grid": "log-snr"}),
+    ("ipndm", 2.0, {"order": 2, "grid": "time-quadratic"}),
+    ("ipndm", 2.0, {"grid": "time-quadratic"}),  # its higher orders need steps of equal length in sigma / alpha
 ]
 """Name, order of convergence, options. DPM-Solver of order 1 is DDIM (test_samplers)."""
 EXACT = {"ddpm": {"clip": False}, "ddim": {"eta": 1.0}, "euler-maruyama": {"step_size": "grid"}}

@@ -70,6 +70,13 @@ def test_baselines_alone_need_no_dot(config):
     assert work.training == 0 and "." not in work.calls
 
 
+def test_forecasts_are_calls_without_work(config):
+    config["experiments"] = [EXPERIMENT | {"methods": ["forecast"]}]
+    (work,) = works(merged(config, {"forecast": {"order": 1, "calls": 2.0}}))
+    assert work.calls == {"D": 1000 * 12, "e": 1000 * 12}
+    assert work.sampling == 12_000 * sizes_of(read_cards()["model"][NAME]).dash.total
+
+
 def test_a_search_for_plans_counts_its_fine_run_and_candidates(config):
     plain = works(config)[0].sampling
     auto = {"images": 2, "fine_calls": 100, "shares": [0.2, 0.4], "leans": [1.0]}

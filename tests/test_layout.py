@@ -54,7 +54,7 @@ TORCH_FREE = (
     "experiments.*",
     "schedules.[!l]*", "samplers.*", "data", "data.archive", "data.prepared", "data.loading", "data.parts",
     "dot.chain_settings", "dash",
-    "methods", "methods.plans", "sampling.shards", "runtime.light_import",
+    "methods", "methods.plans", "methods.forecast_plans", "sampling.shards", "runtime.light_import",
     "quality.[!er]*", "quality.estimates", "quality.extractors", "results.*", "report.*", "forecast.throughput",
 )  # fmt: skip
 """Patterns of modules that jobs of tables and figures, and the reading of a configuration, may load

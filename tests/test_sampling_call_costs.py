@@ -1,5 +1,6 @@
 """Costs of each kind of call as predictors make it, with stub networks and a clock they turn."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -150,6 +151,13 @@ def test_calls_are_timed_in_turn(networks):
 def test_a_call_that_uses_no_network_has_its_measured_cost(networks):
     found = measure_calls(networks.as_dash(), None, ["cached"], {"dash": "eager"}, batch_size=5, repetitions=4)
     assert networks.letters() == "Dc" * (WARM_UP + 4)
+    assert found.costs == pytest.approx({"D": 1.0, "c": 0.5 / 6})
+
+
+def test_a_method_may_say_on_which_plan_it_is_timed(networks, monkeypatch):
+    monkeypatch.setitem(METHODS, "cached", replace(METHODS["cached"], timed="DDDc"))
+    found = measure_calls(networks.as_dash(), None, ["cached"], {"dash": "eager"}, batch_size=5, repetitions=4)
+    assert networks.letters() == "DDDc" * (WARM_UP + 4)
     assert found.costs == pytest.approx({"D": 1.0, "c": 0.5 / 6})
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from morse.methods.forecast_plans import FORECAST, MOST_ORDER, forecast_plan
 from morse.methods.plans import DASH, DOT, MIN_BUDGET_WITH_DOT, Plan, baseline_plan, policy_plan
 from morse.registry import resolve, unknown
 
@@ -25,14 +26,15 @@ class Method:
         caption: its name in figures and tables.
         colour, marker, line: its look in figures. Colours are Okabe and Ito's.
         networks: those of "dash" and "dot" that it loads.
-        calls: its kinds of call, letter -> what answers. In this order they are a short plan, on
-            which latencies are measured (:func:`morse.sampling.call_costs.timed_round`).
+        calls: its kinds of call, letter -> what answers. In this order they are a short plan.
         plan: function (budget in LSD, the card's nominal N, the method's settings in the
             configuration) -> the plan.
         predictor: "module:function", a function (networks by name, plan) ->
             :class:`morse.methods.base.Predictor`. A string, so that reading a configuration loads
             no torch.
         least_budget: the smallest budget, in LSD.
+        timed: a plan with each kind of call, on which latencies are measured
+            (:func:`morse.sampling.call_costs.timed_round`); empty: ``calls`` in their order.
     """
 
     caption: str
@@ -44,6 +46,7 @@ class Method:
     plan: Callable[[int, float, Mapping[str, Any]], Plan]
     predictor: str
     least_budget: int = 1
+    timed: str = ""
 
     def make_predictor(self, networks: Mapping[str, Any], plan: Plan) -> Any:
         """The predictor that follows a plan.
@@ -75,6 +78,17 @@ METHODS: dict[str, Method] = {
         plan=policy_plan,
         predictor="morse.methods.morse:predictor",
         least_budget=MIN_BUDGET_WITH_DOT,
+    ),
+    "forecast": Method(
+        caption="forecast (Dash extrapolated)",
+        colour="#009E73",
+        marker="^",
+        line="-.",
+        networks=("dash",),
+        calls={DASH: "Dash", FORECAST: "extrapolation"},
+        plan=lambda budget, ratio, settings: forecast_plan(budget, **settings),
+        predictor="morse.methods.forecast:predictor",
+        timed=DASH * (MOST_ORDER + 1) + FORECAST,  # a call that reads as many estimates as any
     ),
 }
 """Name in the configuration -> the method."""

@@ -32,11 +32,14 @@ class Plan:
     Attributes:
         letters: a letter for each call, in order. The first is Dash's: all others need an estimate
             to start from.
-        costs: letter -> nominal cost of such a call in LSD. Dash's is 1.
+        costs: letter -> nominal cost of such a call in LSD. Dash's is 1. It may be 0, of a call
+            without a network; tables count with the measured cost, which is not.
+        settings: what else the method's predictor has to know.
     """
 
     letters: str
     costs: Mapping[str, float] = field(default_factory=lambda: {DASH: 1.0})
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.letters.startswith(DASH):

@@ -134,8 +134,8 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
 
     Its columns are :data:`RUN_COLUMNS` and those of further extractors. ``lsd`` is the honest cost,
     with measured costs of calls. ``lsd_nominal`` has the costs that the plan was made with.
-    ``metric`` is the quality's label. A run of Dash alone needs no latencies, and its ratios are
-    NaN.
+    Where some calls are free in the plan, ``lsd`` is a little above the budget. ``metric`` is the
+    quality's label. A run of Dash alone needs no latencies, and its ratios are NaN.
 
     Args:
         records: of :func:`morse.results.records.read_records`.

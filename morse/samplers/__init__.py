@@ -49,6 +49,7 @@ SAMPLERS = Registry(
         "dpm-solver": "morse.samplers.dpm_solver:DPMSolver",
         "dpm-solver-multistep": "morse.samplers.dpm_solver_multistep:DPMSolverMultistep",
         "unipc": "morse.samplers.unipc:UniPC",
+        "ipndm": "morse.samplers.ipndm:IPNDM",
         "euler-maruyama": "morse.samplers.euler_maruyama:EulerMaruyama",
         "probability-flow": "morse.samplers.probability_flow:ProbabilityFlow",
         "lcm": "morse.samplers.lcm:LCM",
