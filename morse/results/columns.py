@@ -23,7 +23,7 @@ TEXT = frozenset((
 FLAGS = frozenset(("saturated", "counts", "tf32", "lower_bound", "lower_bound_wall"))
 """Columns of True and False."""
 WHOLE = frozenset((
-    "budget", "seed", "images", "group", "batch_size", "threads", "nfe", "dash_calls", "dot_calls",
+    "budget", "seed", "images", "rounds", "group", "batch_size", "threads", "nfe", "dash_calls", "dot_calls",
     "points", "excluded", "points_wall", "excluded_wall", "dash_parameters", "dot_parameters", "dot_own_parameters",
 ))  # fmt: skip
 """Columns of whole numbers. All other columns are of floats, and only these may be missing."""
