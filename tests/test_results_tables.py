@@ -11,12 +11,14 @@ from morse.experiments.cards import schema
 from morse.experiments.yaml import read_yaml
 from morse.files import DamagedFile, write_json
 from morse.methods import METHODS
+from morse.report.best import best_curves
 from morse.report.curves import quality_curves, speedup_against_budget
 from morse.report.style import formats, save
 from morse.report.text_tables import TEXTS, write_text_tables
 from morse.results.best_guidance import BEST_COLUMNS
 from morse.results.claims import judge, read_claims
 from morse.results.costs import COST_COLUMNS
+from morse.results.headline import HEADLINE_COLUMNS
 from morse.results.jackknife import COLUMNS as JACKKNIFE_COLUMNS
 from morse.results.latency import CALL_COLUMNS, LATENCY_COLUMNS
 from morse.results.lossless import with_lossless
@@ -53,6 +55,7 @@ COLUMNS = {
     "summary_by_metric": SUMMARY_COLUMNS,
     "best_guidance": BEST_COLUMNS,
     "timing": TIMING_COLUMNS,
+    "headline": HEADLINE_COLUMNS,
 }
 
 
@@ -82,7 +85,7 @@ def test_every_table_has_its_columns_and_rows(of_morse):
     assert {name: list(table.columns) for name, table in of_morse.items()} == COLUMNS and tuple(of_morse) == TABLES
     rows = {"runs": 10, "speedup": 5, "summary": 3, "jackknife": 100, "latency": 1, "call_costs": 2, "costs": 5}
     rows |= {"speedup_by_metric": 10, "summary_by_metric": 4, "best_guidance": 0}  # these take no guidance
-    rows |= {"timing": 10}
+    rows |= {"timing": 10, "headline": 6}
     assert {name: len(table) for name, table in of_morse.items()} == rows
 
 
@@ -142,6 +145,7 @@ def test_a_single_method_makes_every_product(method, points, tmp_path):
     for clock in CLOCKS:
         save(quality_curves(read["runs"], read["speedup"], clock, "title"), formats(tmp_path / f"{clock}.png"))
     save(speedup_against_budget(read["speedup"], "title"), formats(tmp_path / "speedup.png"))
+    save(best_curves(read["runs"], "title"), formats(tmp_path / "best.png"))
     claims = read_claims(ROOT / "config" / "claims.yaml", schema("claims"))
     read["claims"] = judge(claims, *(read[name] for name in ("runs", "speedup", "latency", "costs")))
     layout = read_layout(ROOT / "config" / "paper_figures.yaml", schema("paper_figures"))
@@ -155,7 +159,7 @@ def test_baselines_alone_make_tables_without_rows():
     result = tables(judged(curve("baseline", 1.0), 0))
     assert {name: list(table.columns) for name, table in result.items()} == COLUMNS
     assert {name for name, table in result.items() if table.empty} == {
-        "speedup", "summary", "costs", "speedup_by_metric", "summary_by_metric", "best_guidance",
+        "speedup", "summary", "costs", "speedup_by_metric", "summary_by_metric", "best_guidance", "headline",
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Wall-clock of runs in turn, in the tables: what cancels, is refused, or is warned of."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from curves import BUDGETS, curves, record, table, timing, timings
 
@@ -48,6 +49,7 @@ def test_runs_get_the_wall_clock_of_their_cell_and_keep_their_own_seconds():
 
 def test_all_seeds_get_it_and_other_runs_keep_their_own():
     runs = table([record(seed=seed) for seed in (0, 1)] + [record(budget=20)])
+    pd.testing.assert_frame_equal(with_timings(runs, []), runs)
     found = with_timings(runs, [timing(10, {"baseline": 1.0})])
     assert found["seconds_per_image"].tolist() == pytest.approx([1.0, 1.0, runs["seconds_per_image"][2]])
     assert found["wall_lsd"].fillna(-1.0).tolist() == pytest.approx([10.0, 10.0, -1.0])

@@ -94,6 +94,7 @@ def test_smoke_run_makes_every_product(finished):
         "curves-lsd.png",
         "curves-wall.png",
         "speedup.png",
+        "best.png",
         "explained/cifar10-ddpm-mini.png",
         "explained/cifar10-vp-mini.png",
         "paper/cifar10-samplers-mini.png",
@@ -113,6 +114,8 @@ def test_smoke_run_makes_every_product(finished):
     assert joined["seconds_per_image"][of_baseline].to_numpy() == pytest.approx(
         (joined["seconds_timed"] / joined["images_timed"])[of_baseline].to_numpy()
     )
+    headline = pd.read_csv(results / "tables" / "headline.csv")
+    assert headline.groupby("model")["against"].apply(list).tolist() == 2 * [["best", "best", "own"]]
     latency = pd.read_csv(results / "tables" / "latency.csv")
     assert (
         len(latency) == 4

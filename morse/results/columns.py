@@ -17,7 +17,8 @@ TEXT = frozenset((
     "model", "task", "sampler", "guidance", "method", "scale", "metric", "extractor", "dash_execution", "dot_execution",
     "device", "commit", "code", "censored", "censored_wall", "band", "call", "caption", "dtype", "memory_format",
     "trained_on", "sampled_on", "id", "claim", "marks", "source", "reading", "unit", "verdict", "bound",
-    "twin_bound", "twin_model", "twin_task", "note", "figure", "panel", "state",
+    "twin_bound", "twin_model", "twin_task", "note", "figure", "panel", "state", "against",
+    "budgets",
 ))  # fmt: skip
 """Columns of text. None is missing: where there is nothing to say, the text is empty."""
 FLAGS = frozenset(("saturated", "counts", "tf32", "lower_bound", "lower_bound_wall"))

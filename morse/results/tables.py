@@ -11,6 +11,7 @@ import pandas as pd
 from morse.results.best_guidance import best_guidance_table, with_best
 from morse.results.columns import write_table
 from morse.results.costs import cost_table
+from morse.results.headline import headline_table
 from morse.results.jackknife import jackknife_table
 from morse.results.latency import call_cost_table, latency_table
 from morse.results.lossless import with_lossless
@@ -33,6 +34,7 @@ TABLES = (
     "summary_by_metric",
     "best_guidance",
     "timing",
+    "headline",
 )
 """Names of the tables, without the suffix .csv."""
 
@@ -70,6 +72,7 @@ def make_tables(
         "summary_by_metric": summary_by_metric,
         "best_guidance": best_guidance_table(of_scales),
         "timing": timing_table(timings),
+        "headline": headline_table(of_scales, records, quality["saturation"]),
     }
 
 

@@ -129,7 +129,7 @@ def with_timings(runs: pd.DataFrame, timings: Sequence[Mapping[str, Any]]) -> pd
     table = table.join(reference, on=list(CELL))
     seconds = (table["reference"] * table["ratio"]).fillna(table["seconds"])
     timed = table.assign(seconds_per_image=seconds / table["images"]).set_index(POINT)
-    found = runs[POINT].join(timed[["seconds_per_image", "wall_lsd"]], on=POINT)
+    found = runs[POINT].join(timed[["seconds_per_image", "wall_lsd"]].astype(float), on=POINT)
     return runs.assign(
         seconds_per_image=found["seconds_per_image"].fillna(runs["seconds_per_image"]),
         wall_lsd=found["wall_lsd"].fillna(runs["wall_lsd"]),
