@@ -5,14 +5,19 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from networks import tiny_zoo
+from networks import shake, tiny_zoo
+from text_models import text_card, text_dash
 
+from morse.dot.loading import new_dot
+from morse.dot.lora import inference_dot
+from morse.dot.network import BRANCHES
 from morse.experiments.cards import network_view
 from morse.methods import METHODS
 from morse.runtime.latency import median_interval
 from morse.sampling import loop, parts
 from morse.sampling import timing as module
-from morse.sampling.run import run_shard
+from morse.sampling.prompts import encode_prompts, save_prompts
+from morse.sampling.run import run_shard, sample
 from morse.sampling.shards import Shard
 from morse.sampling.timing import in_turn, time_runs
 
@@ -118,6 +123,36 @@ def test_runs_are_made_as_the_workflow_s_jobs_make_them(zoo, monkeypatch):
             np.testing.assert_array_equal(shard.images, whole.images[:3])
     assert {name: timed["plan"] for name, timed in found["methods"].items()} == plans
     assert all(seconds > 0 for timed in found["methods"].values() for seconds in timed["seconds"])
+
+
+def test_guided_runs_have_their_prompts_and_a_baseline_without_dot_s_second_estimate(tmp_path, monkeypatch):
+    """A Dot of both branches takes more of Dash than a run of Dash alone computes."""
+    card, prompts, made = text_card(dot={"guidance": BRANCHES}), ["a cat on a mat", "two dogs"], {}
+    dash = text_dash(card)
+    dot = new_dot(card, dash)
+    dot = inference_dot(dot, dot.state_dict())
+    shake(dot, 1)
+    dot.ratio = 5.0
+    save_prompts(encode_prompts(dash, prompts), tmp_path / "p.safetensors", "these")
+    monkeypatch.setattr(module, "load_pair", lambda *arguments: (dash, dot))
+
+    def listening(*arguments):
+        shard = loop.sample_shard(*arguments)
+        made[len(shard.letters)] = shard.images
+        return shard
+
+    asked = []
+    monkeypatch.setattr(parts, "sample_shard", listening)
+    monkeypatch.setattr(module, "executable", lambda network, *how: asked.append(network) or network)
+    cell, methods = CELL | {"guidance": "7.5"}, {"baseline": {}, "morse": HALF}
+    what = 2, 2, 1, 2, "cpu", EAGER, None
+    found = time_runs(cell, card, DDIM_CARD, methods, *what, prompts=tmp_path / "p.safetensors")
+    monkeypatch.undo()
+    assert asked[0] is dash and len({id(one) for one in asked}) == 3
+    text = {"prompts": prompts, "guidance": 7.5, "images": 2, "budget": 3}
+    for method, settings in methods.items():
+        expected = sample(dash, dot, DDIM_CARD, method, settings=settings, **text)
+        np.testing.assert_array_equal(made[len(found["methods"][method]["plan"])], expected)
 
 
 def test_a_run_smaller_than_a_batch_is_timed_whole(zoo):
