@@ -7,6 +7,7 @@ import numpy as np
 from morse.methods import METHODS
 from morse.results.records import latency_record
 from morse.results.runs import runs_table
+from morse.results.timing import timing_record
 from morse.runtime.latency import CallLatencies
 
 RATIO = 8.0
@@ -115,6 +116,53 @@ def latency(*measurements, model="twin"):
         memory_format="channels_last",
         provenance={"device": "a processor", "code": "v1"},
     )
+
+
+def timing(budget=10, ratios=None, drift=(1.0, 1.0, 1.0), decoding=0.0, plans=None, model="twin", **changes):
+    """A cell's timing record: a call of Dash takes ``drift`` seconds in each round.
+
+    A method takes ``ratios`` times as long as the baseline, with all its decoding.
+    """
+    ratios = {"baseline": 1.0, "morse": 1.1} if ratios is None else ratios
+    plans = plans or {}
+    methods = {
+        name: {
+            "plan": plans.get(name, "D" * budget),
+            "seconds": [ratio * (budget + decoding) * factor for factor in drift],
+            "decoding": [decoding * factor for factor in drift],
+            "ratio": ratio if "baseline" in ratios else None,
+            "ratio_low": 0.9 * ratio if "baseline" in ratios else None,
+            "ratio_high": 1.1 * ratio if "baseline" in ratios else None,
+        }
+        for name, ratio in ratios.items()
+    }
+    cell = {"model": model, "task": "shapes", "sampler": "ddim", "guidance": "none", "budget": budget}
+    execution = {"dash": "eager", "dot": "eager"} if len(ratios) > 1 else {"dash": "eager"}
+    timed = {"images": 10, "execution": execution, "methods": methods}
+    record = timing_record(cell, timed, {"device": "cpu", "code": "v1"}) | changes
+    return record | {"path": f"timing/{budget}.json"}
+
+
+def timings(records, drift=lambda budget: 1.0, **changes):
+    """The timing records of the cells of some runs, which all take their nominal LSD times 1.1.
+
+    Args:
+        drift: budget -> seconds of a call of Dash while its cell was timed.
+    """
+    cells = {}
+    for item in records:
+        run = item["run"]
+        cells.setdefault((run["model"], run["task"], run["sampler"], run["guidance"], run["budget"]), []).append(item)
+    return [
+        timing(
+            cell[-1],
+            {item["run"]["method"]: 1.0 if item["run"]["method"] == "baseline" else 1.1 for item in items},
+            (drift(cell[-1]),) * 3,
+            plans={item["run"]["method"]: item["plan"] for item in items},
+            **dict(zip(("model", "task", "sampler", "guidance"), cell, strict=False)) | changes,
+        )
+        for cell, items in cells.items()
+    ]
 
 
 def add_method(monkeypatch, name="other", caption="Other", **changes):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from morse.experiments.axes import AXES, first_seed_of, path_pattern, run_of, runs_of
+from morse.experiments.axes import AXES, CELL, cell_of, first_seed_of, methods_by_cell, path_pattern, run_of, runs_of
 
 
 def experiment(**changes):
@@ -35,6 +35,18 @@ def test_a_run_s_folders_have_a_wildcard_for_each_axis():
         == "model={model}/task={task}/sampler={sampler}/guidance={guidance}/method={method}/budget={budget}/seed={seed}"
     )
     assert pattern.format(**run()) == "model=twin/task=shapes/sampler=ddim/guidance=none/method=morse/budget=5/seed=0"
+
+
+def test_runs_of_a_cell_differ_in_method_and_seed_alone():
+    assert CELL == ("model", "task", "sampler", "guidance", "budget")
+    runs = runs_of([experiment(seeds=[0, 1]), experiment(methods=["baseline"], budgets=[20])])
+    both, first = ["baseline", "morse"], "model=twin/task=shapes/sampler=ddim/guidance=none"
+    assert methods_by_cell(runs) == {
+        f"{first}/budget=5": both, f"{first}/budget=10": both, f"{first}/budget=20": ["baseline"],
+    }  # fmt: skip
+    wildcards = dict(zip(CELL, ("twin", "shapes", "ddim", "none", "5"), strict=True))
+    assert cell_of(wildcards) == {axis: run()[axis] for axis in CELL}
+    assert path_pattern(CELL).format(**wildcards) in methods_by_cell(runs)
 
 
 def test_a_path_s_wildcards_are_its_run():

@@ -9,25 +9,29 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from curves import add_method, at_scales, call_latencies, curves, latency, measured
+from curves import add_method, at_scales, call_latencies, curves, latency, measured, timings
 
 from morse.methods import METHODS
 from morse.report.text_tables import (
     TEXTS,
     call_costs_text,
     claims_text,
+    headline_text,
     latency_text,
     runs_text,
     speedup_text,
     summary_text,
+    timing_text,
     write_text_tables,
 )
 from morse.report.writers import html, latex, latex_escape, markdown
 from morse.results.claims import CLAIM_COLUMNS
+from morse.results.headline import HEADLINE_COLUMNS
 from morse.results.latency import call_cost_table, latency_table
 from morse.results.runs import RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS
 from morse.results.tables import TABLES, make_tables, write_tables
+from morse.results.timing import TIMING_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 NAN = float("nan")
@@ -202,6 +206,15 @@ def test_costs_of_calls_say_what_answers_and_which_count(monkeypatch):
     assert latency_text(latency_table(latencies))["N"].tolist() == 2 * ["4 [3.64, 4.08]"]
 
 
+def test_headline_and_timing_have_their_intervals_beside_the_numbers():
+    mean = ["twin", "shapes", "best", "morse", "small", "best", 1.234, 1.101, 1.399, 1.2, "3 5", -0.5]
+    (row,) = headline_text(pd.DataFrame([mean], columns=HEADLINE_COLUMNS)).to_dict("records")
+    assert [*row.values()][6:] == ["1.23 [1.10, 1.40]", "1.20", "3 5", "-0.500"]
+    timed = ["twin", "shapes", "ddim", "none", "morse", 5, 100, 7, 2.5, 1.05, 1.04, 1.071, 5.25, "cpu"]
+    (row,) = timing_text(pd.DataFrame([timed], columns=TIMING_COLUMNS)).to_dict("records")
+    assert [*row.values()][-4:] == ["7", "2.50", "1.05 [1.04, 1.07]", "5.25"]
+
+
 def text_rows(table, name):
     """Rows of a table's text: copies of the best runs are left out."""
     return (table["guidance"] != "best").sum() if name == "runs" else len(table)
@@ -215,7 +228,7 @@ def test_every_table_with_a_text_is_written_in_three_formats(tmp_path):
         item["metrics"] = measured({})
     trainings = {"twin": {"seconds": 1000.0, "hardware": "a GPU"}}
     quality = {"margin": 0.02, "saturation": 0.05, "max_quality": None}
-    tables = make_tables(records, [latency()], trainings, quality)
+    tables = make_tables(records, [latency()], trainings, quality, timings(records))
     write_tables(tables, {name: tmp_path / f"{name}.csv" for name in TABLES})
     for name, (make, caption) in TEXTS.items():
         shipped = {"claims": "claims.csv", "paper_speedups": "figure4/paper_speedups.csv"}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from curves import curves, latency, measured
+from curves import curves, latency, measured, timings
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -100,7 +100,9 @@ def hostile_tables(name):
         item["metrics"] = measured({"kid": kid}, label=name)
     quality = {"margin": 0.02, "saturation": 0.05, "max_quality": None}
     latencies = [latency(model=name) | {"scale": name, "memory_format": name, "provenance": {"device": name}}]
-    return make_tables(records, latencies, {name: {"seconds": 9.0, "hardware": name}}, quality)
+    trainings = {name: {"seconds": 9.0, "hardware": name}}
+    timed = timings(records, provenance={"device": name, "code": name})
+    return make_tables(records, latencies, trainings, quality, timed)
 
 
 def same(read, table):

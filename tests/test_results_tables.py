@@ -5,18 +5,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from curves import add_method, curve, curves, latency, measured
+from curves import add_method, curve, curves, latency, measured, timings
 
 from morse.experiments.cards import schema
 from morse.experiments.yaml import read_yaml
 from morse.files import DamagedFile, write_json
 from morse.methods import METHODS
+from morse.report.best import best_curves
 from morse.report.curves import quality_curves, speedup_against_budget
 from morse.report.style import formats, save
 from morse.report.text_tables import TEXTS, write_text_tables
 from morse.results.best_guidance import BEST_COLUMNS
 from morse.results.claims import judge, read_claims
 from morse.results.costs import COST_COLUMNS
+from morse.results.headline import HEADLINE_COLUMNS
 from morse.results.jackknife import COLUMNS as JACKKNIFE_COLUMNS
 from morse.results.latency import CALL_COLUMNS, LATENCY_COLUMNS
 from morse.results.lossless import with_lossless
@@ -26,7 +28,16 @@ from morse.results.records import training_record
 from morse.results.runs import CLOCKS, RUN_COLUMNS
 from morse.results.speedup import SPEEDUP_COLUMNS, speedup_draws, speedup_table
 from morse.results.summary import SUMMARY_COLUMNS, speedup_summary
-from morse.results.tables import TABLES, make_tables, read_latencies, read_trainings, write_tables
+from morse.results.tables import (
+    TABLES,
+    make_tables,
+    read_latencies,
+    read_timings,
+    read_trainings,
+    warnings,
+    write_tables,
+)
+from morse.results.timing import TIMING_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "results" / "reference"
@@ -43,6 +54,8 @@ COLUMNS = {
     "speedup_by_metric": SPEEDUP_COLUMNS,
     "summary_by_metric": SUMMARY_COLUMNS,
     "best_guidance": BEST_COLUMNS,
+    "timing": TIMING_COLUMNS,
+    "headline": HEADLINE_COLUMNS,
 }
 
 
@@ -60,7 +73,7 @@ def judged(records, luck):
 
 
 def tables(records, quality=QUALITY):
-    return make_tables(records, [latency()], TRAININGS, quality)
+    return make_tables(records, [latency()], TRAININGS, quality, timings(records))
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +85,7 @@ def test_every_table_has_its_columns_and_rows(of_morse):
     assert {name: list(table.columns) for name, table in of_morse.items()} == COLUMNS and tuple(of_morse) == TABLES
     rows = {"runs": 10, "speedup": 5, "summary": 3, "jackknife": 100, "latency": 1, "call_costs": 2, "costs": 5}
     rows |= {"speedup_by_metric": 10, "summary_by_metric": 4, "best_guidance": 0}  # these take no guidance
+    rows |= {"timing": 10, "headline": 6}
     assert {name: len(table) for name, table in of_morse.items()} == rows
 
 
@@ -110,7 +124,8 @@ def test_intervals_are_those_of_paired_runs(of_morse):
 def test_every_method_has_rows_and_one_s_do_not_change_those_of_another(monkeypatch, of_morse):
     add_method(monkeypatch)
     both = tables(judged(curves(1.5), 0) + judged(curve("other", 1.2), 1))
-    for name in ("runs", "speedup", "summary", "jackknife", "costs", "speedup_by_metric", "summary_by_metric"):
+    judged_by = ("speedup", "summary", "speedup_by_metric", "summary_by_metric")
+    for name in ("runs", "jackknife", "costs", "timing", *judged_by):
         methods = both[name].groupby("method").size()
         assert methods["other"] == methods["morse"] > 0, name
         kept = both[name][both[name]["method"] != "other"].reset_index(drop=True)
@@ -130,6 +145,7 @@ def test_a_single_method_makes_every_product(method, points, tmp_path):
     for clock in CLOCKS:
         save(quality_curves(read["runs"], read["speedup"], clock, "title"), formats(tmp_path / f"{clock}.png"))
     save(speedup_against_budget(read["speedup"], "title"), formats(tmp_path / "speedup.png"))
+    save(best_curves(read["runs"], "title"), formats(tmp_path / "best.png"))
     claims = read_claims(ROOT / "config" / "claims.yaml", schema("claims"))
     read["claims"] = judge(claims, *(read[name] for name in ("runs", "speedup", "latency", "costs")))
     layout = read_layout(ROOT / "config" / "paper_figures.yaml", schema("paper_figures"))
@@ -143,7 +159,7 @@ def test_baselines_alone_make_tables_without_rows():
     result = tables(judged(curve("baseline", 1.0), 0))
     assert {name: list(table.columns) for name, table in result.items()} == COLUMNS
     assert {name for name, table in result.items() if table.empty} == {
-        "speedup", "summary", "costs", "speedup_by_metric", "summary_by_metric", "best_guidance",
+        "speedup", "summary", "costs", "speedup_by_metric", "summary_by_metric", "best_guidance", "headline",
     }  # fmt: skip
 
 
@@ -169,6 +185,15 @@ def test_a_trained_dot_counts_with_its_own_training_and_a_shipped_one_with_its_c
     assert read_trainings([], shipped) == shipped
 
 
+def test_timings_read_back_in_order_with_their_paths(tmp_path):
+    records = timings(judged(curves(1.5), 0))
+    paths = [tmp_path / f"{record['budget']}.json" for record in records]
+    for path, record in zip(paths, records, strict=True):
+        write_json({key: record[key] for key in record if key != "path"}, path)
+    read = read_timings(paths)
+    assert read == [record | {"path": str(path)} for path, record in zip(paths, records, strict=True)]
+
+
 def test_latencies_read_back_in_order_and_a_damaged_file_is_one_line(tmp_path):
     paths = [tmp_path / f"{model}.json" for model in ("b", "a")]
     for path in paths:
@@ -178,6 +203,18 @@ def test_latencies_read_back_in_order_and_a_damaged_file_is_one_line(tmp_path):
     with pytest.raises(DamagedFile, match=r"b\.json is damaged") as error:
         read_latencies(paths)
     assert "\n" not in str(error.value)
+
+
+def test_warnings_are_those_of_code_device_timings_and_missing_baselines():
+    records, latencies = judged(curves(1.5), 0), [latency() | {"provenance": {"device": "cpu"}}]
+    timed = timings(records)
+    runs = make_tables(records, latencies, TRAININGS, QUALITY, timed)["runs"]
+    assert warnings(runs, latencies, ["l.json"], timed) == []
+    elsewhere = [latency()], ["l.json"], [timed[0] | {"provenance": {"device": "a GPU", "code": "v1"}}]
+    of_two = runs.assign(code=["v1", "v2"] * 5)
+    found = warnings(of_two[of_two["method"] != "baseline"].assign(code=["v1", "v2", "v2", "v2", "v2"]), *elsewhere)
+    parts = ("runs of 2 versions of the library", "another device: l.json", "timed on another device", "no speedup")
+    assert len(found) == 4 and all(part in line for part, line in zip(parts, found, strict=True))
 
 
 def as_written(table, tmp_path):

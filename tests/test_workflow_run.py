@@ -94,6 +94,7 @@ def test_smoke_run_makes_every_product(finished):
         "curves-lsd.png",
         "curves-wall.png",
         "speedup.png",
+        "best.png",
         "explained/cifar10-ddpm-mini.png",
         "explained/cifar10-vp-mini.png",
         "paper/cifar10-samplers-mini.png",
@@ -103,6 +104,18 @@ def test_smoke_run_makes_every_product(finished):
     for kind in ("png", "svg", "pdf"):
         assert len(list((results / "figures" / "grids").rglob(f"*.{kind}"))) == 2
         assert (results / "figures" / f"speedup.{kind}").stat().st_size > 5_000
+    timing = pd.read_csv(results / "tables" / "timing.csv")
+    assert len(timing) == 6 and (timing["rounds"] == 2).all() and (timing["images"] == 6).all()
+    assert (timing.query("method == 'baseline'")["ratio"] == 1.0).all()
+    assert timing["ratio"].between(timing["ratio_low"], timing["ratio_high"]).all()
+    joined = runs.merge(timing, on=["model", "sampler", "method", "budget"], suffixes=("", "_timed"))
+    assert (joined["wall_lsd"] == joined["wall_lsd_timed"]).all() and len(joined) == 6
+    of_baseline = joined["method"] == "baseline"
+    assert joined["seconds_per_image"][of_baseline].to_numpy() == pytest.approx(
+        (joined["seconds_timed"] / joined["images_timed"])[of_baseline].to_numpy()
+    )
+    headline = pd.read_csv(results / "tables" / "headline.csv")
+    assert headline.groupby("model")["against"].apply(list).tolist() == 2 * [["best", "best", "own"]]
     latency = pd.read_csv(results / "tables" / "latency.csv")
     assert (
         len(latency) == 4
@@ -166,7 +179,7 @@ def test_a_budget_more_plans_only_its_own_runs(finished):
         *yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][1:],
     ]
     jobs = planned(finished, "all", configs=config_file(finished, experiments=more))
-    assert (jobs["sample"], jobs["shard_features"], jobs["record"]) == (4, 4, 2)
+    assert (jobs["sample"], jobs["shard_features"], jobs["record"], jobs["timing"]) == (4, 4, 2, 1)
     assert "train_dot" not in jobs and "measure_latency" not in jobs
 
 

@@ -13,6 +13,9 @@ from typing import Any
 AXES = ("model", "task", "sampler", "guidance", "method", "budget", "seed")
 """The axes that identify a run. They are also the first columns of the table of runs."""
 
+CELL = tuple(axis for axis in AXES if axis not in ("method", "seed"))
+"""The axes of runs that are timed together (:mod:`morse.sampling.timing`)."""
+
 UNGUIDED = "none"
 """The guidance of a run of a model that takes none."""
 
@@ -64,14 +67,31 @@ def runs_of(experiments: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(runs.values())
 
 
-def path_pattern() -> str:
+def path_pattern(axes: Iterable[str] = AXES) -> str:
     """The folders of a run's files, a wildcard for each axis: model={model}/task={task}/..."""
-    return "/".join(f"{axis}={{{axis}}}" for axis in AXES)
+    return "/".join(f"{axis}={{{axis}}}" for axis in axes)
+
+
+def methods_by_cell(runs: Iterable[Run]) -> dict[str, list[str]]:
+    """The methods of runs that differ in method and seed alone, sorted.
+
+    Returns:
+        The folders of :data:`CELL`'s axes (:func:`path_pattern`) -> names of methods.
+    """
+    found: dict[str, set[str]] = {}
+    for run in runs:
+        found.setdefault(path_pattern(CELL).format(**run), set()).add(run["method"])
+    return {cell: sorted(methods) for cell, methods in found.items()}
 
 
 def run_of(wildcards: Mapping[str, Any]) -> dict[str, Any]:
     """The run that a path's wildcards name, with budget and seed as whole numbers."""
     return {axis: int(wildcards[axis]) if axis in ("budget", "seed") else wildcards[axis] for axis in AXES}
+
+
+def cell_of(wildcards: Mapping[str, Any]) -> dict[str, Any]:
+    """The cell that a path's wildcards name, with its budget as a whole number."""
+    return {axis: int(wildcards[axis]) if axis == "budget" else wildcards[axis] for axis in CELL}
 
 
 def first_seed_of(runs: Iterable[Run], model: str, task: str, sampler: str) -> list[Run]:

@@ -5,7 +5,8 @@ FLOPs of sampling are
 .. math:: \mathrm{images} \cdot \sum_{\mathrm{runs}} \sum_{\mathrm{calls}} \mathrm{FLOPs(call)},
 
 with the calls of each run's plan. Those of training Dot, of searches for plans and of features come
-on top. FLOPs of tables and of metrics are left out.
+on top. FLOPs of tables, of metrics and of timing are left out. Timing makes a batch of each run
+once more than it has rounds, which is little where runs have many batches.
 """
 
 from __future__ import annotations

@@ -86,8 +86,7 @@ def latency_text(latencies: pd.DataFrame) -> pd.DataFrame:
     table["counts"] = latencies["counts"].map({True: "yes", False: ""})
     for network in ("dash", "dot"):
         table[f"{network} (ms)"] = (1000.0 * latencies[f"{network}_seconds"]).map(number)
-    no_bound = latencies.assign(bound="")
-    table["N"] = rows(no_bound, with_interval, "ratio", "ratio_low", "ratio_high", "bound")
+    table["N"] = rows(latencies.assign(bound=""), with_interval, "ratio", "ratio_low", "ratio_high", "bound")
     table["N by FLOPs"] = latencies["ratio_flops"].map(number)
     sizes = renamed(
         latencies,
@@ -147,10 +146,36 @@ def _bounded(value: float, bound: str) -> str:
     return "" if pd.isna(value) else f"{bound} {number(value)}".strip()
 
 
+def headline_text(headline: pd.DataFrame) -> pd.DataFrame:
+    """The mean speedups of :func:`morse.results.headline.headline_table` as text."""
+    table = renamed(headline, ["model", "task", "sampler", "method", "extractor", "against"])
+    table["speedup"] = rows(
+        headline.assign(bound=""), with_interval, "mean_lsd", "mean_lsd_low", "mean_lsd_high", "bound"
+    )
+    table["speedup wall-clock"] = headline["mean_wall"].map(number)
+    table["budgets (LSD)"] = headline["budgets"]
+    table["worst difference (standard errors)"] = headline["worst_difference_in_standard_errors"].map(number)
+    return table
+
+
+def timing_text(timings: pd.DataFrame) -> pd.DataFrame:
+    """The wall-clocks of :func:`morse.results.timing.timing_table` as text."""
+    table = renamed(timings, [*curve_names(timings), "method", "budget", "images", "rounds", "seconds"])
+    table["ratio"] = rows(timings.assign(bound=""), with_interval, "ratio", "ratio_low", "ratio_high", "bound")
+    table["wall-clock (LSD)"] = timings["wall_lsd"].map(number)
+    return table
+
+
 TEXTS: dict[str, tuple[Callable[[pd.DataFrame], pd.DataFrame], str]] = {
     "runs": (runs_text, "The runs; qualities with their standard errors."),
     "speedup": (speedup_text, "Speedup at equal quality, with 95 % intervals; >= and <= are bounds."),
     "summary": (summary_text, "Mean speedups over the budgets; >= is a lower bound."),
+    "headline": (
+        headline_text,
+        "Mean speedups at equal quality over the budgets before the baseline is flat, against the baseline of the "
+        "same sampler (own) and against the best one of any sampler (best).",
+    ),
+    "timing": (timing_text, "Wall-clock of a batch by each method in turn, and its ratio to that of the baseline."),
     "best_guidance": (best_guidance_text, "The guidance scale with the best quality, for each method and budget."),
     "latency": (latency_text, "Latencies of a call on a batch, and the ratio N with its 95 % interval."),
     "call_costs": (call_costs_text, "Cost of each kind of call in latencies of a Dash call, with its 95 % interval."),

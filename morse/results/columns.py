@@ -17,13 +17,14 @@ TEXT = frozenset((
     "model", "task", "sampler", "guidance", "method", "scale", "metric", "extractor", "dash_execution", "dot_execution",
     "device", "commit", "code", "censored", "censored_wall", "band", "call", "caption", "dtype", "memory_format",
     "trained_on", "sampled_on", "id", "claim", "marks", "source", "reading", "unit", "verdict", "bound",
-    "twin_bound", "twin_model", "twin_task", "note", "figure", "panel", "state",
+    "twin_bound", "twin_model", "twin_task", "note", "figure", "panel", "state", "against",
+    "budgets",
 ))  # fmt: skip
 """Columns of text. None is missing: where there is nothing to say, the text is empty."""
 FLAGS = frozenset(("saturated", "counts", "tf32", "lower_bound", "lower_bound_wall"))
 """Columns of True and False."""
 WHOLE = frozenset((
-    "budget", "seed", "images", "group", "batch_size", "threads", "nfe", "dash_calls", "dot_calls",
+    "budget", "seed", "images", "rounds", "group", "batch_size", "threads", "nfe", "dash_calls", "dot_calls",
     "points", "excluded", "points_wall", "excluded_wall", "dash_parameters", "dot_parameters", "dot_own_parameters",
 ))  # fmt: skip
 """Columns of whole numbers. All other columns are of floats, and only these may be missing."""

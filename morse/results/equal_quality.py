@@ -25,7 +25,7 @@ def invert(log_cost: np.ndarray, log_quality: np.ndarray, log_target: np.ndarray
     """The log cost at which curves reach a target quality, and its censoring.
 
     Args:
-        log_cost: (P,), ascending.
+        log_cost: (P,) or (..., P), ascending.
         log_quality: (..., P).
         log_target: (...).
 
@@ -37,12 +37,15 @@ def invert(log_cost: np.ndarray, log_quality: np.ndarray, log_target: np.ndarray
     # If no point reaches the target, argmin finds the first point of the best quality.
     after = np.where(reached.any(-1), reached.argmax(-1), best.argmin(-1))
     before = np.maximum(after - 1, 0)
-    best = np.broadcast_to(best, reached.shape)
-    upper, lower = (np.take_along_axis(best, index[..., None], -1)[..., 0] for index in (before, after))
+    costs, best = np.broadcast_to(log_cost, reached.shape), np.broadcast_to(best, reached.shape)
+    (dear, lower), (cheap, upper) = (
+        [np.take_along_axis(values, index[..., None], -1)[..., 0] for values in (costs, best)]
+        for index in (after, before)
+    )
     drop = upper - lower
     weight = np.clip(np.divide(upper - log_target, drop, out=np.ones_like(drop), where=drop > 0), 0.0, 1.0)
     censored = np.select([log_target < best[..., -1], log_target > best[..., 0]], ["above", "below"], "")
-    return (1.0 - weight) * log_cost[before] + weight * log_cost[after], censored
+    return (1.0 - weight) * cheap + weight * dear, censored
 
 
 def equal_quality_cost(cost: Sequence[float], quality: Sequence[float], target: float) -> EqualQuality:

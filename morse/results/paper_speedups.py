@@ -23,7 +23,7 @@ from morse.results.summary import speedup_summary
 
 PAPER_SPEEDUP_COLUMNS = [
     "figure", "panel", "scale", "state", *CURVE, "method", "metric", "images_of_a_run", "ratio_measured",
-    "band", "budgets", "budgets_excluded", "geometric_mean", "geometric_mean_low", "geometric_mean_high",
+    "band", "budgets_counted", "budgets_excluded", "geometric_mean", "geometric_mean_low", "geometric_mean_high",
     "arithmetic_mean", "bound", "paper_low", "paper_high", "paper_cells", "id", "marks", "note",
 ]  # fmt: skip
 
@@ -75,8 +75,8 @@ def paper_speedup_table(
 
     A cell that was run has a row for each method and each band of
     :func:`morse.results.summary.speedup_summary`. Another cell has one row, empty but for its names
-    and what the paper says. ``budgets`` is how many of the layout's budgets the means are of;
-    ``budgets_excluded`` are those censored "below". ``bound`` is ">=" for a lower bound.
+    and what the paper says. ``budgets_counted`` is how many of the layout's budgets the means are
+    of; ``budgets_excluded`` are those censored "below". ``bound`` is ">=" for a lower bound.
     ``paper_cells`` is how many cells the paper's number or range is about. The paper's means are
     arithmetic.
 
@@ -145,7 +145,7 @@ def _means(summary: pd.Series) -> dict[str, Any]:
     means = ["geometric_mean", "geometric_mean_low", "geometric_mean_high", "arithmetic_mean"]
     return {
         "band": summary["band"],
-        "budgets": summary["points"],
+        "budgets_counted": summary["points"],
         "budgets_excluded": summary["excluded"],
         **{name: summary[name] for name in means},
         "bound": ">=" if summary["lower_bound"] else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from morse.experiments.axes import AXES
+from morse.experiments.axes import AXES, CELL
 from morse.files import NUMBER
 
 OF_RUN = {f"run.{axis}": int if axis in ("budget", "seed") else str for axis in AXES} | {
@@ -19,4 +19,13 @@ OF_LATENCY = dict.fromkeys(("model", "scale", "memory_format", "provenance.devic
     "measurements": list,
 }
 OF_EXPLAINED = {"model": str, "overall": NUMBER, "s_edges": list, "gap_edges": list, "explained": list}
+OF_TIMING = {axis: int if axis == "budget" else str for axis in CELL} | {
+    "images": int,
+    **dict.fromkeys(("execution", "methods"), dict),
+    **dict.fromkeys(("provenance.device", "provenance.code"), str),
+}
+OF_TIMED = {"plan": str, "seconds": list, "decoding": list} | dict.fromkeys(
+    ("ratio", "ratio_low", "ratio_high"), (*NUMBER, type(None))
+)
+"""What a timing record holds of each method."""
 OF_TRAINING = {"seconds": NUMBER, "provenance.device": str}

@@ -10,8 +10,9 @@ explained/MODEL.json   Dot on held-out images  :func:`explained_record`, :func:`
 dot/MODEL.json         a training              :func:`training_record`, :func:`read_training`
 =====================  ======================  ================================================
 
-Two more records are made and read in modules that come earlier in the order of imports. They are
-executions (:mod:`morse.runtime.execution`) and plans (:mod:`morse.sampling.plan_search`).
+Three more records are made and read elsewhere. Executions (:mod:`morse.runtime.execution`) and
+plans (:mod:`morse.sampling.plan_search`) come earlier in the order of imports. Timings
+(:mod:`morse.results.timing`) are beside their table.
 """
 
 from __future__ import annotations

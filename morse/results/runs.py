@@ -8,7 +8,8 @@ Two clocks measure what a run costs. The time budget in LSD (latencies of a Dash
     \mathrm{cost}(D) = 1,\ \mathrm{cost}(\cdot) = 1 / N.
 
 LSD is honest only with costs measured on the device. The wall-clock per image, in seconds, also
-includes everything else. Quality is a distance to the data, so lower is better.
+includes everything else (:mod:`morse.results.timing`). Quality is a distance to the data, so lower
+is better.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ COMPARABLE = ["scale", "images", "metric", "extractor", "dash_execution"]
 RUN_COLUMNS = [
     *RUN, *COMPARABLE, "dot_execution", "quality", "quality_se",
     "nfe", "dash_calls", "dot_calls", "ratio_nominal", "ratio_measured", "lsd", "lsd_nominal",
-    "seconds", "decoding_seconds", "seconds_per_image", "memory", "device", "commit", "code", *METRIC_COLUMNS,
+    "seconds", "decoding_seconds", "seconds_per_image", "wall_lsd", "memory", "device", "commit", "code",
+    *METRIC_COLUMNS,
 ]  # fmt: skip
 """Columns of every table of runs. Those of further extractors follow, with the names that
 :func:`metric_column` gives."""
@@ -80,7 +82,7 @@ def _row(record: Mapping[str, Any], latencies: Mapping[str, Mapping[str, Any]]) 
         "ratio_nominal": 1.0 / nominal[DOT] if DOT in nominal else None,
         "ratio_measured": 1.0 / measured[DOT] if DOT in measured else None,
         "lsd": _lsd(calls, measured), "lsd_nominal": _lsd(calls, nominal),
-        "seconds_per_image": record["seconds"] / record["images"],
+        "seconds_per_image": record["seconds"] / record["images"], "wall_lsd": None,
         "device": provenance["device"],
         "commit": code_version(provenance),
         "code": provenance["code"],
@@ -161,6 +163,7 @@ def runs_table(records: Iterable[Mapping[str, Any]], latencies: Mapping[str, Map
         "ratio_measured",
         "lsd",
         "lsd_nominal",
+        "wall_lsd",
         "memory",
         *METRIC_COLUMNS,
         *further,
@@ -220,6 +223,10 @@ def average_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     A point is (model, task, sampler, guidance, method, budget). ``quality_se`` is the standard
     error of that mean, from the records' own errors: two or three seeds say little of their spread,
     and runs of different seeds share nothing. Costs are means over the same seeds.
+
+    Where all points of a curve have ``wall_lsd``, ``seconds_per_image`` is that times one factor,
+    the median over the curve of seconds for an LSD. So points that were timed hours apart compare
+    as if the machine's speed had not drifted (:mod:`morse.results.timing`).
     """
     points = runs.groupby([*POINT, *COMPARABLE]).agg(
         quality=("quality", "mean"),
@@ -227,6 +234,12 @@ def average_seeds(runs: pd.DataFrame) -> pd.DataFrame:
         nfe=("nfe", "mean"),
         lsd=("lsd", "mean"),
         seconds_per_image=("seconds_per_image", "mean"),
+        wall_lsd=("wall_lsd", "mean"),
         n_seeds=("seed", "nunique"),
     )
-    return points.reset_index()
+    points = points.reset_index()
+    curves = [points[axis] for axis in CURVE]
+    factor = (points["seconds_per_image"] / points["wall_lsd"]).groupby(curves).transform("median")
+    timed = points["wall_lsd"].notna().groupby(curves).transform("all")
+    steady = (points["wall_lsd"] * factor).where(timed, points["seconds_per_image"])
+    return points.assign(seconds_per_image=steady).drop(columns="wall_lsd")

@@ -31,7 +31,20 @@ SPEEDUP_COLUMNS = [
 ]  # fmt: skip
 
 
-def _log_draws(points: pd.DataFrame, factor: pd.DataFrame, normal: np.ndarray) -> np.ndarray:
+def normal_draws(factor: pd.DataFrame) -> np.ndarray:
+    """The draws of all intervals, (DRAWS, columns of the factor), the same for equal factors.
+
+    They are seeded again each time, so that no curve's interval depends on another's.
+    """
+    rng = np.random.default_rng(0)
+    normal = rng.standard_normal((DRAWS, factor.shape[1]))
+    if np.isfinite(degrees := degrees_of_freedom(factor)):
+        # Student's t: a variance from few groups is uncertain itself.
+        normal *= np.sqrt(degrees / rng.chisquare(degrees, (DRAWS, 1)))
+    return normal
+
+
+def log_draws(points: pd.DataFrame, factor: pd.DataFrame, normal: np.ndarray) -> np.ndarray:
     """(1 + DRAWS, P) log qualities of points: the estimates, then draws by the factor of errors."""
     rows = factor.loc[list(zip(points["method"], points["budget"], strict=True))].to_numpy()
     noise = normal @ (rows / points[["quality"]].to_numpy()).T
@@ -46,14 +59,8 @@ def _speedups(
     Returns:
         Speedups (1 + DRAWS, P), the estimates first, and the estimates' censoring (P,).
     """
-    # Seeded again for each curve and clock, so that no curve's interval depends on another's.
-    rng = np.random.default_rng(0)
-    normal = rng.standard_normal((DRAWS, factor.shape[1]))
-    if np.isfinite(degrees := degrees_of_freedom(factor)):
-        # Student's t: a variance from few groups is uncertain itself.
-        normal *= np.sqrt(degrees / rng.chisquare(degrees, (DRAWS, 1)))
-    baseline = baseline.sort_values(clock)
-    curves, targets = _log_draws(baseline, factor, normal), _log_draws(method, factor, normal)
+    normal, baseline = normal_draws(factor), baseline.sort_values(clock)
+    curves, targets = log_draws(baseline, factor, normal), log_draws(method, factor, normal)
     log_cost, censored = invert(np.log(baseline[clock].to_numpy()), curves[:, None, :], targets)
     return np.exp(log_cost - np.log(method[clock].to_numpy())), censored[0]
 

@@ -26,13 +26,14 @@ def _judged(runs: pd.DataFrame, records: Sequence[Mapping[str, Any]]) -> Iterato
     for extractor in (None, *further_extractors(records)):
         for metric in DISTANCES:
             if (extractor, metric) != (None, FRECHET):
-                yield from _by_one(runs, records, metric, extractor)
+                yield from by_one(runs, records, metric, extractor)
 
 
-def _by_one(
+def by_one(
     runs: pd.DataFrame, records: Sequence[Mapping[str, Any]], metric: str, extractor: str | None
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    """As :func:`_judged`, by one distance of one extractor (None: each task's first).
+    """The runs with one distance of one extractor (None: each task's first) in place of their
+    quality, and its jackknife.
 
     Yields nothing if no run has it.
     """

@@ -103,6 +103,23 @@ def median_interval(values: Sequence[float]) -> tuple[float, float]:
     return ordered[k - 1], ordered[n - k]
 
 
+def ratios(rounds: Sequence[Mapping[str, float]], unit: str) -> dict[str, tuple[float, tuple[float, float]]]:
+    """How long things take that were timed in turn, in units of one of them.
+
+    A factor that is common to all seconds of a round cancels.
+
+    Args:
+        rounds: the seconds of each thing, by name; one mapping a round.
+        unit: the name of the unit.
+
+    Returns:
+        Name -> the median of its ratios within a round, and that median's 95 % interval
+        (:func:`median_interval`).
+    """
+    values = {name: [seconds[name] / seconds[unit] for seconds in rounds] for name in rounds[0]}
+    return {name: (statistics.median(of_name), median_interval(of_name)) for name, of_name in values.items()}
+
+
 def _timed(
     one_round: Callable[[Clock], None], repetitions: int, device: torch.device | str, caption: str
 ) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
@@ -141,11 +158,11 @@ def measure(
     warm_up, counted = _timed(one_round, repetitions, device, f"latency, {how}, batch size {batch_size}")
     if unit not in warm_up[0]:
         raise ValueError(f"a round of calls {', '.join(warm_up[0])} has no {unit}, whose latency is the unit")
-    ratios = {letter: [seconds[letter] / seconds[unit] for seconds in counted] for letter in counted[0]}
+    found = ratios(counted, unit)
     return CallLatencies(
-        seconds={letter: statistics.median(seconds[letter] for seconds in counted) for letter in ratios},
-        costs={letter: statistics.median(values) for letter, values in ratios.items()},
-        intervals={letter: median_interval(values) for letter, values in ratios.items()},
+        seconds={letter: statistics.median(seconds[letter] for seconds in counted) for letter in found},
+        costs={letter: cost for letter, (cost, _) in found.items()},
+        intervals={letter: interval for letter, (_, interval) in found.items()},
         batch_size=batch_size,
         executions=dict(executions),
         warm_up_seconds=sum(sum(seconds.values()) for seconds in warm_up),

@@ -138,7 +138,7 @@ def sample_shard(
     count: int,
     batch_size: int,
     device: torch.device | str = "cpu",
-    progress: str = "sample",
+    progress: str | None = "sample",
     warm_up: Sequence[int] = (2,),
     conditions: Callable[[Sequence[int]], Condition] = lambda indices: (),
     decode: Callable[[Tensor], Tensor] = lambda samples: samples,
@@ -147,7 +147,7 @@ def sample_shard(
 
     Args:
         shape: (C, H, W) of a sample.
-        progress: caption of the progress bar.
+        progress: caption of the progress bar; None: no bar.
         warm_up: sizes of batches that run before the clock starts. Two images load all code.
             Compiled networks need each size of the run (:func:`batch_sizes`).
         conditions: indices of images -> their condition
@@ -163,7 +163,8 @@ def sample_shard(
     images, seconds, decoding = [], 0.0, 0.0
     for size in warm_up:  # first calls also choose kernels and claim memory
         decode(run(range(first, first + min(size, count))))
-    for start in tqdm(range(first, first + count, batch_size), desc=progress, unit="batch", mininterval=2):
+    starts = range(first, first + count, batch_size)
+    for start in tqdm(starts, desc=progress, unit="batch", mininterval=2, disable=progress is None):
         started = time.perf_counter()
         samples = run(range(start, min(start + batch_size, first + count)))
         wait_for(device)

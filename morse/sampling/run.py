@@ -12,13 +12,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from morse.dash.base import Dash
-from morse.dash.conditioning import Encoded, conditions_of
+from morse.dash.conditioning import Encoded
 from morse.dash.loading import load_dash
 from morse.data.parts import bounds
-from morse.data.pixels import resized
 from morse.dot.hub import to_precision
 from morse.dot.loading import dash_for, load_dot
 from morse.dot.network import Dot
@@ -28,9 +26,8 @@ from morse.methods import BASELINE, METHODS, MORSE, method_named
 from morse.methods.plans import Plan, with_ratio
 from morse.provenance import provenance
 from morse.runtime.device import device_name
-from morse.runtime.execution import EXECUTIONS, executable
-from morse.samplers import make_sampler
-from morse.sampling.loop import batch_sizes, sample_shard
+from morse.runtime.execution import executable
+from morse.sampling.parts import part_maker
 from morse.sampling.plan_search import read_choice
 from morse.sampling.prompts import encode_prompts, load_prompts
 from morse.sampling.shards import Shard
@@ -81,23 +78,10 @@ def run_part(
         size: H = W of the images, if the model's are larger.
     """
     executions = executions or dict.fromkeys(networks, "eager")
-    dash = networks["dash"]
     running = {name: executable(network, executions[name], device) for name, network in networks.items()}
-    predictor = METHODS[method].make_predictor(running, plan)
-    repeats = max(EXECUTIONS[executions[name]] for name in networks)
-    warm_up = repeats * batch_sizes(count, batch_size) or [2]
-    steps = make_sampler(sampler, dash.schedule, plan.nfe)
-    conditions = conditions_of(dash, seed, device, prompts, guidance)
-
-    def decode(samples: Tensor) -> Tensor:
-        made = dash.decode(samples)
-        return made if size is None else resized(made, size)
-
-    what = seed, first, count, batch_size, device, caption, warm_up, conditions, decode
-    shard = sample_shard(predictor, steps, dash.shape, *what)
-    return replace(
-        shard, provenance=provenance(device_name(device)) | {"execution": dict(executions)}, costs=plan.costs
-    )
+    what = method, plan, sampler, seed, first, count, batch_size, device, caption, prompts, guidance, size
+    shard = part_maker(networks["dash"], running, executions, *what)()
+    return replace(shard, provenance=provenance(device_name(device)) | {"execution": dict(executions)})
 
 
 def load_networks(
@@ -109,13 +93,20 @@ def load_networks(
         dot: a file of Dot's weights; None: the card's.
         with_text: load a text model's text encoders too.
     """
+    return networks_of(*load_pair(card, names, dot, device, with_text))
+
+
+def load_pair(
+    card: Card, names: tuple[str, ...], dot: Path | str | None, device: torch.device | str, with_text: bool = False
+) -> tuple[Dash, Dot | None]:
+    """As :func:`load_networks`, but Dash as it is in runs of Dash alone, and Dot or None."""
     dash = load_dash(card, device=device, with_text=with_text)
-    networks = networks_of(dash, load_dot(card, dash, dot) if "dot" in names else None)
+    loaded = load_dot(card, dash, dot) if "dot" in names else None
     if (precision := precision_of(card, device)) != torch.float32:
         dash.network.to(precision)
-        if "dot" in networks:
-            to_precision(networks["dot"], precision)
-    return networks
+        if loaded is not None:
+            to_precision(loaded, precision)
+    return dash, loaded
 
 
 def precision_of(card: Card, device: torch.device | str) -> torch.dtype:

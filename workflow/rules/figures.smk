@@ -2,6 +2,7 @@
 from morse.quality.task_metrics import needs_prompts
 
 VECTOR = ["svg", "pdf"]  # beside each PNG
+MAIN = ["curves-lsd", "curves-wall", "speedup", "best"]
 # Curves of a text model have a plane of quality and CLIP score.
 FID_CLIP = [
     curve
@@ -15,10 +16,7 @@ IMAGE_GRIDS = [curve for curve in CURVES if len(METHODS_OF[curve[0]]) > 1]
 
 rule figures:
     input:
-        collect(
-            "<results>/figures/{figure}.png",
-            figure=["curves-lsd", "curves-wall", "speedup"],
-        ),
+        collect("<results>/figures/{figure}.png", figure=MAIN),
         [
             f"<results>/figures/grids/{model}/{task}/{sampler}.png"
             for model, task, sampler in IMAGE_GRIDS
@@ -55,11 +53,13 @@ rule curves:
             caption="../report/speedup.rst",
             labels={"cost": "both"},
         ),
-        vector=collect(
-            "<results>/figures/{figure}.{kind}",
-            figure=["curves-lsd", "curves-wall", "speedup"],
-            kind=VECTOR,
+        best=report(
+            "<results>/figures/best.png",
+            category="Quality against cost",
+            caption="../report/best.rst",
+            labels={"cost": "LSD, best sampler"},
         ),
+        vector=collect("<results>/figures/{figure}.{kind}", figure=MAIN, kind=VECTOR),
     log:
         "<results>/logs/curves.log",
     conda:

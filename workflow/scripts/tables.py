@@ -1,4 +1,4 @@
-"""Records and latencies -> the tables."""
+"""Records, latencies and timings -> the tables."""
 
 import sys
 
@@ -6,15 +6,12 @@ from adapter import job
 
 with job(snakemake):
     from morse.results.records import read_records
-    from morse.results.runs import check_one_code, check_one_device
-    from morse.results.speedup import without_baseline
-    from morse.results.tables import make_tables, read_latencies, read_trainings, write_tables
+    from morse.results.tables import make_tables, read_latencies, read_timings, read_trainings, warnings, write_tables
 
     files, config = snakemake.input, snakemake.params
-    records, latencies = read_records(files.records, files.metrics), read_latencies(files.latencies)
-    tables = make_tables(records, latencies, read_trainings(files.trainings, config.trained), config.quality)
-    runs = tables["runs"]
-    checks = check_one_code(runs), check_one_device(runs, latencies, files.latencies), without_baseline(runs)
-    for warning in filter(None, checks):
+    records, trainings = read_records(files.records, files.metrics), read_trainings(files.trainings, config.trained)
+    latencies, timings = read_latencies(files.latencies), read_timings(files.timings)
+    tables = make_tables(records, latencies, trainings, config.quality, timings)
+    for warning in warnings(tables["runs"], latencies, files.latencies, timings):
         print(f"warning: {warning}", file=sys.stderr)
     write_tables(tables, snakemake.output)
