@@ -97,6 +97,8 @@ def test_smoke_run_makes_every_product(finished):
         "best.png",
         "explained/cifar10-ddpm-mini.png",
         "explained/cifar10-vp-mini.png",
+        "sensitivity/cifar10-ddpm-mini/fashion-mnist/ddim.png",
+        "sensitivity/cifar10-vp-mini/fashion-mnist/euler-maruyama.png",
         "paper/cifar10-samplers-mini.png",
         "paper/other-tasks-mini.png",
     ):

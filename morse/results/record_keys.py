@@ -28,4 +28,5 @@ OF_TIMED = {"plan": str, "seconds": list, "decoding": list} | dict.fromkeys(
     ("ratio", "ratio_low", "ratio_high"), (*NUMBER, type(None))
 )
 """What a timing record holds of each method."""
+OF_SENSITIVITY = {axis: int if axis == "budget" else str for axis in AXES[:-1]} | {"plan": str, "calls": list}
 OF_TRAINING = {"seconds": NUMBER, "provenance.device": str}

@@ -13,6 +13,7 @@ as root mean squares over pixels, and means over images. All runs draw the same 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,12 +22,15 @@ from tqdm import tqdm
 
 from morse.dash.base import Dash
 from morse.dash.conditioning import conditions_of
+from morse.experiments.cards import Card
 from morse.methods import METHODS
 from morse.methods.base import DashFunction, Predictor, timesteps
 from morse.methods.plans import DASH, Plan
+from morse.samplers import make_sampler
 from morse.samplers.base import Sampler
 from morse.sampling.loop import draw, trajectory
 from morse.sampling.plan_search import NO_TEXT, Text
+from morse.sampling.run import load_networks, nominal_ratio, plan_of
 from morse.schedules.noise import NoiseSchedule
 from morse.seeds import generator
 
@@ -104,6 +108,29 @@ def sensitivity(
         sizes = {"error": corrected.error.mean().item(), "change": change.mean().item()}
         calls.append({"index": index, "t": sampler.times[index], **sizes})
     return calls
+
+
+def run_sensitivity(
+    run: Mapping[str, Any],
+    card: Card,
+    sampler: Card,
+    settings: Mapping[str, Any],
+    images: int,
+    device: torch.device | str,
+    dot: Path | str | None = None,
+    chosen: Path | str | None = None,
+    text: Text = NO_TEXT,
+) -> tuple[str, list[dict[str, float]]]:
+    """The letters of a run's plan, and its sensitivity.
+
+    Args:
+        run: axis -> value.
+        card, settings, dot, chosen: as for :func:`morse.sampling.run.run_shard`.
+    """
+    networks = load_networks(card, METHODS[run["method"]].networks, dot, device)
+    plan = plan_of(run["method"], int(run["budget"]), nominal_ratio(card), settings, chosen)
+    steps = make_sampler(sampler, networks["dash"].schedule, plan.nfe)
+    return plan.letters, sensitivity(networks, run["method"], plan, steps, images, device, text)
 
 
 def _size(difference: Tensor) -> Tensor:

@@ -1,7 +1,6 @@
 # Tables and images -> figures and the notebooks.
 from morse.quality.task_metrics import needs_prompts
 
-VECTOR = ["svg", "pdf"]  # beside each PNG
 MAIN = ["curves-lsd", "curves-wall", "speedup", "best"]
 # Curves of a text model have a plane of quality and CLIP score.
 FID_CLIP = [
@@ -26,6 +25,11 @@ rule figures:
             for model, task, sampler in FID_CLIP
         ],
         collect("<results>/figures/explained/{model}.png", model=DOT_MODELS),
+        [
+            f"<results>/figures/sensitivity/{model}/{task}/{sampler}.png"
+            for (model, task, sampler), points in SENSITIVE.items()
+            if points
+        ],
         collect("<results>/figures/paper/{figure}.png", figure=PAPER_FIGURES),
     localrule: True
 

@@ -1,4 +1,5 @@
 # What jobs take as inputs and parameters. What they need of a card is cut out by morse/experiments/cards.py.
+VECTOR = ["svg", "pdf"]  # beside each PNG
 PLANS = "<results>/plans/method={method}/model={model}/sampler={sampler}/guidance={guidance}"
 
 

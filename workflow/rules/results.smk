@@ -12,7 +12,7 @@ rule tables:
             for extractor in metrics_of(run["task"])
         ],
         latencies=collect("<results>/latency/{model}.json", model=MEASURED_MODELS),
-        timings=[f"<results>/timing/{cell}.json" for cell in METHODS_BY_CELL],
+        timings=[f"<results>/timing/{cell}.json" for cell in TIMED_CELLS],
         trainings=[
             f"<results>/dot/{model}.json" for model in DOT_MODELS if trains_dot(model)
         ],

@@ -3,6 +3,8 @@ from morse.experiments.axes import CELL, methods_by_cell
 
 CELL_PATH = path_pattern(CELL)
 METHODS_BY_CELL = methods_by_cell(RUNS)
+# The wall-clock of the other cells is that of their runs.
+TIMED_CELLS = list(METHODS_BY_CELL) if config["timing"]["rounds"] else []
 
 
 def timed_methods(wildcards):
