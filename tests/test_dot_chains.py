@@ -8,16 +8,19 @@ import pytest
 import torch
 from networks import tiny_dash, tiny_images
 
+from morse.dash.analytic import GaussianDash
 from morse.data.batches import draw_batch
-from morse.dot.chains import ChainSettings, ChainSource, draw_chain_times
+from morse.dot.chain_times import VARIANCE, ChainTimes, draw_chain_times, effect
+from morse.dot.chains import ChainSettings, ChainSource
 from morse.dot.explained import GAP_PARTS, edges_of, explain, explained_residual
 from morse.dot.lora import attach_lora
-from morse.dot.network import Dot, ResidualScale
-from morse.dot.training import calibrate_scale, dot_loss
+from morse.dot.network import Dot
+from morse.dot.residual_scale import ResidualScale
+from morse.dot.training import calibrate_scale, dot_loss, importance
 from morse.methods.plans import endpoint_plan, paper_plan
 from morse.samplers.ddim import ddim_step
 from morse.schedules.grids import GRIDS
-from morse.schedules.noise import VPSDE
+from morse.schedules.noise import CLEAN, VPSDE
 from morse.schedules.presets import linear
 from morse.seeds import generator
 from morse.training.loop import TrainSettings, train
@@ -60,24 +63,23 @@ def explained(dot, source, draws):
 @pytest.mark.parametrize("settings", [{"points": 6}, {"points": 2, "min_calls": 1.0, "max_calls": 1.0}])
 def test_times_descend_within_the_schedule(settings):
     settings = ChainSettings(chains=2000, **settings)
-    times, _ = draw_chain_times(settings, linear(), generator(0))
+    times = draw_chain_times(settings, linear(), generator(0)).t
     assert times.shape == (settings.points, 2000)
     assert (times.diff(dim=0) <= 0).all() and (times.diff(dim=0) < 0).float().mean() > 0.99
     assert times.min() >= 0 and times.max() <= 999
-    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0))[0])
-    assert not torch.equal(times, draw_chain_times(settings, linear(), generator(1))[0])
+    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0)).t)
+    assert not torch.equal(times, draw_chain_times(settings, linear(), generator(1)).t)
 
 
 def test_chains_of_continuous_time_end_at_its_end():
-    times, _ = draw_chain_times(ChainSettings(chains=2000, points=5), VPSDE(end=1e-3), generator(0))
+    times = draw_chain_times(ChainSettings(chains=2000, points=5), VPSDE(end=1e-3), generator(0)).t
     assert times.min() >= 0.999 and times.max() <= 999
     assert (times.diff(dim=0) < 0).float().mean() > 0.99
 
 
 def test_chains_start_anywhere_and_span_what_the_settings_say():
-    times, _ = draw_chain_times(
-        ChainSettings(chains=5000, points=30, min_calls=4.0, max_calls=25.0), linear(), generator(0)
-    )
+    settings = ChainSettings(chains=5000, points=30, min_calls=4.0, max_calls=25.0)
+    times = draw_chain_times(settings, linear(), generator(0)).t
     assert times[0].mean() == pytest.approx(999 / 2, rel=0.05)
     span = times[0] - times[-1]
     assert span.max() < 1000 / 4 and span.max() > 0.9 * 1000 / 4
@@ -110,7 +112,7 @@ def test_every_pair_of_a_chain_is_a_sample(dash, points):
 def expected_times(points):
     rng = generator(7)
     draw_batch(tiny_images(), 3, rng, flip=True)
-    return draw_chain_times(ChainSettings(chains=3, points=points), linear(), rng)[0]
+    return draw_chain_times(ChainSettings(chains=3, points=points), linear(), rng).t
 
 
 def test_estimates_are_dash_s_at_their_own_samples(dash):
@@ -122,7 +124,9 @@ def test_estimates_are_dash_s_at_their_own_samples(dash):
 
 def test_neighbours_are_one_ddim_step_apart(dash, monkeypatch):
     times = torch.tensor([[900.0, 500.0], [610.0, 499.0], [33.0, 0.0]])
-    monkeypatch.setattr("morse.dot.chains.draw_chain_times", lambda *_: (times, torch.zeros(2, dtype=torch.bool)))
+    monkeypatch.setattr(
+        "morse.dot.chains.draw_chain_times", lambda *_: ChainTimes(times, torch.zeros(2, dtype=torch.bool), times)
+    )
     pairs = source_of(dash, points=3, chains=2).draw(generator(0))
     points = {}
     for x_s, eps_s, s, x_t, t in zip(
@@ -138,7 +142,7 @@ def test_chain_of_two_is_algorithm_1(dash):
     pairs = source_of(dash, points=2).draw(generator(7))
     rng = generator(7)
     x_0, _ = draw_batch(tiny_images(), 3, rng, flip=True)
-    s, t = draw_chain_times(ChainSettings(chains=3, points=2), linear(), rng)[0]
+    s, t = draw_chain_times(ChainSettings(chains=3, points=2), linear(), rng).t
     noise = torch.randn(x_0.shape, generator=rng)
     assert torch.equal(pairs.s, s) and torch.equal(pairs.t, t)
     for i in range(3):
@@ -329,7 +333,7 @@ def test_processes_share_the_chains_of_one_draw(world, unet):
         after, alone = torch.rand(3, generator=rng), generator(7)
         shares(dash, 1)[0].draw_chains(alone)
         assert torch.equal(after, torch.rand(3, generator=alone))  # all have drawn as much
-        assert torch.equal(own.t, whole.t[:, rank::world])
+        assert torch.equal(own.times.t, whole.times.t[:, rank::world])
         torch.testing.assert_close(own.x, whole.x[:, rank::world], rtol=1e-4, atol=1e-4)
         torch.testing.assert_close(own.eps, whole.eps[:, rank::world], rtol=1e-3, atol=1e-3)
         assert own.cond == () if not unet else torch.equal(own.cond[0], whole.cond[0][rank::world])
@@ -388,7 +392,8 @@ GRID = {"points": 6, "min_calls": 6.0, "max_calls": 30.0, "grids": ("uniform", "
 
 def test_a_stretch_of_a_run_has_its_timesteps():
     settings = ChainSettings(chains=400, **GRID)
-    times, starts = draw_chain_times(settings, linear(), generator(0))
+    drawn = draw_chain_times(settings, linear(), generator(0))
+    times, starts = drawn.t, drawn.starts
     known = {grid: [GRIDS[grid](linear(), calls) for calls in range(6, 31)] for grid in settings.grids}
     used = dict.fromkeys(known, 0)
     for column, start in zip(times.T.tolist(), starts.tolist(), strict=True):
@@ -402,13 +407,14 @@ def test_a_stretch_of_a_run_has_its_timesteps():
         assert matches and any((place == 0) == start for _, place in matches)
         used[matches[0][0]] += 1
     assert min(used.values()) > 150
-    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0))[0])
+    assert torch.equal(times, draw_chain_times(settings, linear(), generator(0)).t)
 
 
 def test_each_call_of_a_run_is_as_likely_in_a_stretch():
     """But for those near its start and end, which stretches are moved to."""
     settings = ChainSettings(chains=20_000, points=4, min_calls=20.0, max_calls=20.0, grids=("uniform",))
-    times, starts = draw_chain_times(settings, linear(), generator(0))
+    drawn = draw_chain_times(settings, linear(), generator(0))
+    times, starts = drawn.t, drawn.starts
     counts = (times[0] / 50).long().bincount()
     assert counts.sum() == 20_000 and (counts[4:19] / 20_000 == pytest.approx(1 / 23, rel=0.2))
     assert starts.float().mean() == pytest.approx(4 / 23, rel=0.05)  # the run's start, and three places before it
@@ -440,8 +446,8 @@ def test_samples_with_memory_know_dash_s_estimate_before(dash):
     eps_before, before = pairs.past
     assert ((before > pairs.s) | ((before == pairs.s) & (eps_before == pairs.eps_s).flatten(1).all(1))).all()
     flat = before == pairs.s
-    assert flat.sum() == 4 * chains.starts.sum() and 0 < chains.starts.sum() < 4
-    points = {time: eps for time, eps in zip(chains.t[:, 0].tolist(), chains.eps[:, 0], strict=True)}
+    assert flat.sum() == 4 * chains.times.starts.sum() and 0 < chains.times.starts.sum() < 4
+    points = {time: eps for time, eps in zip(chains.times.t[:, 0].tolist(), chains.eps[:, 0], strict=True)}
     own = torch.arange(len(before)) % 4 == 0
     for time, eps in zip(before[own].tolist(), eps_before[own], strict=True):
         assert torch.equal(points[time], eps)
@@ -483,3 +489,59 @@ def test_a_dot_with_memory_is_trained_and_explained(dash):
     before = explained(dot, source, 4)[1]
     train(dot, dot_loss(dot, source, 0), TrainSettings(steps=120, learning_rate=5e-3, warmup=5, precision="float32"))
     assert explained(dot, source, 4)[1] > before + 0.02
+    chain = {"chains": 4, "steps": 2, **{**GRID, "grids": ["uniform", "log-snr"]}}
+    cells, overall, *_, line, line_overall = explain(dash, dot, tiny_images(), chain, draws=2)
+    assert cells.shape == line.shape and line_overall < overall
+
+
+def test_the_effect_of_an_error_is_that_on_gaussian_data():
+    """An error at one call of a run, and the exact flow from the next call on, for pixels of that
+    variance."""
+    schedule, t, following, error = linear(), 500.0, 420.0, 1e-3
+    gaussian = GaussianDash(schedule, torch.zeros(1, 1, 1), torch.full((1, 1, 1), VARIANCE))
+    x = torch.randn(1, 1, 1, 1, generator=generator(0), dtype=torch.float64)
+    eps = gaussian(x, torch.tensor([t]))
+    right, wrong = (
+        gaussian.flow(ddim_step(schedule, x, eps + by, t, following), following, CLEAN) for by in (0.0, error)
+    )
+    assert abs((wrong - right).item()) == pytest.approx(error * effect(schedule, t, following), rel=1e-6)
+    assert effect(schedule, 0.0, CLEAN) == pytest.approx(schedule.sigma(0.0) / schedule.alpha(0.0))
+
+
+def test_important_samples_count_more(dash):
+    settings = ChainSettings(chains=4, importance=0.5, memory=1, **GRID)
+    chains = ChainSource(dash, tiny_images(), settings).draw_chains(generator(3))
+    scale = ResidualScale(1000)
+    scale.table.copy_(torch.rand(scale.CELLS, generator=generator(4)) + 0.5)
+    weights, pairs = importance(scale, chains.times, settings), chains.pairs()
+    size = scale(pairs.s, pairs.t)
+    for column in range(4):
+        times, calls = chains.times.t[:, column].tolist(), None
+        for index in range(column, len(pairs.s), 4):
+            place = times.index(pairs.t[index].item())
+            if place + 1 < len(times):
+                plain = effect(dash.schedule, times[place], times[place + 1])
+                now = (weights[index] / size[index] / plain).item() ** 0.5
+                calls = now if calls is None else calls
+                assert now == pytest.approx(calls, rel=1e-3) and 6 <= calls < 31  # of the run, for all its samples
+    part = torch.tensor([3, 11, 6])
+    assert torch.equal(importance(scale, chains.times, settings, part), weights[part])
+    without = replace(settings, importance=0.0)
+    assert (importance(scale, chains.times, without) == 1).all()
+
+
+def test_the_loss_weighs_by_importance(dash):
+    """Of all samples, and of one step's; the mean weight is one, so that losses compare."""
+    settings = ChainSettings(chains=4, steps=1, importance=1.0, memory=1, **GRID)
+    source = ChainSource(dash, tiny_images(), settings)
+    chains = source.draw_chains(generator(5, 0, 3))
+    weights, pairs = importance(ResidualScale(1000), chains.times, settings), chains.pairs()
+    errors = (pairs.eps_t - pairs.eps_s).square().mean((1, 2, 3))
+    dot = StubDot(lambda x_s, x_t, eps_s, *_: torch.zeros_like(eps_s))
+    found = dot_loss(dot, source, 5)(0, generator(0))
+    torch.testing.assert_close(found, (errors * weights).sum() / weights.sum())
+
+
+def test_importance_needs_a_next_call():
+    with pytest.raises(ValueError, match="importance needs grids: without a next call it is not known"):
+        ChainSettings(importance=0.5)

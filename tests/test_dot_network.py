@@ -11,7 +11,8 @@ from networks import dot_inputs, shake, tiny_dash, tiny_images, tiny_vp_dash
 from morse.dash.base import Dash
 from morse.dot.chains import ChainSettings, ChainSource
 from morse.dot.lora import attach_lora, inference_dot, merge_lora, own_state
-from morse.dot.network import Dot, ResidualScale
+from morse.dot.network import Dot
+from morse.dot.residual_scale import ResidualScale
 from morse.dot.trunk import SHARED_BLOCKS, share
 from morse.methods.morse import Morse
 from morse.methods.plans import paper_plan

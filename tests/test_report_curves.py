@@ -227,8 +227,9 @@ def test_rows_of_images_are_read_with_their_captions(tmp_path):
 
 def test_heatmap_writes_values_and_leaves_gaps_blank(tmp_path):
     explained = np.array([[0.5, -3.25, np.nan], [1.0, 0.0, 0.25]])
-    figure = residual_heatmap(explained, [0, 500, 1000], [1, 10, 50, 200], "Dot")
-    axes = figure.axes[0]
+    figure = residual_heatmap({"line": explained - 1.0, "Dot": explained}, [0, 500, 1000], [1, 10, 50, 200], "twin")
+    assert [axes.get_title() for axes in figure.axes[:2]] == ["line", "Dot"]
+    axes = figure.axes[1]
     assert [text.get_text() for text in axes.texts] == ["0.50", "−3.25", "1.00", "0.00", "0.25"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "10", "50", "200"]
     mesh = axes.collections[0]
@@ -236,7 +237,7 @@ def test_heatmap_writes_values_and_leaves_gaps_blank(tmp_path):
     assert mesh.get_array().mask.sum() == 1
     pixels(figure, tmp_path)
     with pytest.raises(ValueError, match="need 3 and 4 edges, not 2 and 4"):
-        residual_heatmap(explained, [0, 1000], [1, 10, 50, 200])
+        residual_heatmap({"Dot": explained}, [0, 1000], [1, 10, 50, 200])
 
 
 def test_saved_files_are_the_same_bytes_each_time(tmp_path):

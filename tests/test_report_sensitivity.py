@@ -4,7 +4,7 @@ import pytest
 
 from morse.files import DamagedFile, write_json
 from morse.report.sensitivity import PANELS, sensitivity_figure
-from morse.results.records import read_sensitivity, sensitivity_record
+from morse.results.dot_records import read_sensitivity, sensitivity_record
 
 RUN = {"model": "twin", "task": "shapes", "sampler": "ddim", "guidance": "none", "method": "morse", "budget": "3"}
 CALLS = [{"index": 1, "t": 700.0, "error": 0.1, "change": 0.02}, {"index": 2, "t": 0.0, "error": 0.4, "change": 0.004}]

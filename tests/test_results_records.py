@@ -14,11 +14,10 @@ from morse.quality.features import Features
 from morse.quality.frechet import frechet_with_error
 from morse.quality.metrics import measure
 from morse.quality.statistics import Statistics
+from morse.results.dot_records import explained_record, read_explained
 from morse.results.records import (
-    explained_record,
     latency_record,
     metrics_record,
-    read_explained,
     read_records,
     read_training,
     run_record,
@@ -229,7 +228,11 @@ def test_the_map_of_what_dot_explains_reads_back_with_its_blanks(tmp_path):
     assert "NaN" not in (tmp_path / "twin.json").read_text(encoding="utf-8")  # which is no JSON
     result = read_explained(tmp_path / "twin.json")
     np.testing.assert_array_equal(result["explained"], cells)
-    assert (result["model"], result["overall"]) == ("twin", 0.25)
+    assert (result["model"], result["overall"], "line" in result) == ("twin", 0.25, False)
+    write_json(explained_record("twin", cells, 0.5, [0, 1], [1, 2], cells - 1.0, 0.25), tmp_path / "both.json")
+    both = read_explained(tmp_path / "both.json")
+    np.testing.assert_array_equal(both["line"], cells - 1.0)
+    assert (both["overall"], both["line_overall"]) == (0.5, 0.25)
     assert (result["s_edges"], result["gap_edges"]) == ([0, 500, 1000], [1.0, 10.0, 50.0])
 
 

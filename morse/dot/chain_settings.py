@@ -27,9 +27,12 @@ class ChainSettings:
             real plans (:attr:`triples`). If there are none, timesteps are random, and all pairs of
             points are samples.
         reach: on grids, the most calls of Dot after a call of Dash.
+        importance: on grids, how much a sample counts: to this power, the square of what the size
+            of its residual does to the final image (:mod:`morse.dot.chain_times`). 0: all alike.
+            1: training lowers the error of the final image.
         memory: of the Dot, which needs grids.
         normalise: divide each sample's error by the mean square of its residual
-            (:class:`morse.dot.network.ResidualScale`). False is the paper's plain loss.
+            (:class:`morse.dot.residual_scale.ResidualScale`). False is the paper's plain loss.
         flip: mirror half of the images.
         guidance: of a text model, the least and the largest guidance scale. Scales are uniform
             between them; 2 and 10 are the paper's.
@@ -42,6 +45,7 @@ class ChainSettings:
     max_calls: float = 50.0
     grids: Sequence[str] = ()
     reach: int = 4
+    importance: float = 0.0
     memory: int = 0
     normalise: bool = True
     flip: bool = True
@@ -60,6 +64,8 @@ class ChainSettings:
             raise ValueError(f"a chain of {self.points} points on a grid needs min_calls of {self.points} or more")
         if self.memory and (not self.grids or self.points < 4):
             raise ValueError("a Dot with memory needs chains of 4 points or more, on grids")
+        if self.importance and not self.grids:
+            raise ValueError("importance needs grids: without a next call it is not known")
         low, high = self.guidance
         if low > high:
             raise ValueError(f"guidance: the least scale {low:g} is above the largest {high:g}")

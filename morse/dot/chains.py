@@ -24,7 +24,6 @@ are its own.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
@@ -37,9 +36,8 @@ from morse.dash.conditioning import Condition, labels_for, picked
 from morse.data.batches import draw_batch
 from morse.dot.caption_prompts import CaptionPrompts
 from morse.dot.chain_settings import ChainSettings
-from morse.schedules.grids import GRIDS
+from morse.dot.chain_times import ChainTimes, draw_chain_times
 from morse.schedules.levels import NoiseLevels
-from morse.schedules.noise import NoiseSchedule
 
 
 @dataclass(frozen=True)
@@ -77,72 +75,37 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Chains:
-    """Points of chains: (points, n, C, H, W), with timesteps (points, n), the condition of each
-    chain, and further channels of Dash's estimates, if Dot takes any.
+    """Points of chains: (points, n, C, H, W), with the condition of each chain, and further
+    channels of Dash's estimates, if Dot takes any.
 
     Pair p of chain c has the number p n + c. Pairs are put together when they are needed: all of
     them at once take points - 1 times the memory of the points.
 
     Attributes:
-        starts: (n,) whether a chain is the start of a run.
+        times: of these chains.
+        of_all: the times of all processes' chains.
     """
 
     x: Tensor
     eps: Tensor
-    t: Tensor
     settings: ChainSettings
-    starts: Tensor
+    times: ChainTimes
+    of_all: ChainTimes
     cond: Condition = ()
     beside: Tensor | None = None
 
     def pairs(self, index: Tensor | None = None) -> Pairs:
         """The pairs of these numbers, (P,), in their order; None: all."""
-        n = self.t.shape[1]
-        triples = torch.tensor([self.settings.triples(at_start) for at_start in (False, True)])
-        index = torch.arange(n * triples.shape[1]) if index is None else index
-        chain = (index % n).to(self.t.device)
-        points = triples[self.starts[index % n].long(), index // n].to(self.t.device)
-        before, s, t = ((point, chain) for point in points.unbind(1))
+        places, chain = self.times.places(self.settings, index)
+        chain = chain.to(self.x.device)
+        before, s, t = ((place, chain) for place in places.to(self.x.device).unbind(1))
         cond = tuple(part[chain] for part in self.cond)
         beside = None if self.beside is None else self.beside[s]
-        past: tuple[Tensor, ...] = ()
+        past, times = (), self.times.t.to(self.x.device)
         if self.settings.memory:
             others = [] if self.beside is None else [self.beside[before]]
-            past = torch.cat([self.eps[before], *others], dim=1), self.t[before]
-        return Pairs(self.x[s], self.x[t], self.eps[s], self.eps[t], self.t[s], self.t[t], cond, beside, past)
-
-
-def draw_chain_times(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(points, chains) timesteps, real-valued between t_min and t_max, decreasing along each chain;
-    and (chains,) whether a chain is the start of a run.
-
-    Without grids a chain's first timestep is uniform. The others are uniform in the span below it,
-    which ends at t_min at the latest. A stretch of a grid is as likely to have each of its calls:
-    where it would begin before the run, or end after it, it is moved to the start or the end.
-    """
-    if settings.grids:
-        return _stretches(settings, schedule, rng)
-    room = torch.rand(settings.chains, generator=rng) * (schedule.t_max - schedule.t_min)
-    first = schedule.t_min + room
-    low, high = math.log(settings.min_calls), math.log(settings.max_calls)
-    span = (schedule.t_max + 1.0) * torch.exp(-(low + (high - low) * torch.rand(settings.chains, generator=rng)))
-    later = torch.rand((settings.points - 1, settings.chains), generator=rng).sort(dim=0).values
-    times = torch.cat([first[None], first - later * torch.minimum(span, room)])
-    return times, torch.zeros(settings.chains, dtype=torch.bool)
-
-
-def _stretches(settings: ChainSettings, schedule: NoiseSchedule, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """:func:`draw_chain_times` on grids."""
-    low, high = math.log(settings.min_calls), math.log(settings.max_calls)
-    times, starts = [], []
-    for of_grid, of_calls, of_place in torch.rand((settings.chains, 3), generator=rng).tolist():
-        calls = math.floor(math.exp(low + (high - low) * of_calls) + 0.5)
-        grid = GRIDS[settings.grids[math.floor(of_grid * len(settings.grids))]](schedule, calls)
-        place = math.floor(of_place * (calls + settings.points - 1)) - (settings.points - 1)
-        place = min(max(place, 0), calls - settings.points)
-        times.append(grid[place : place + settings.points])
-        starts.append(place == 0)
-    return torch.tensor(times).T.contiguous(), torch.tensor(starts)
+            past = torch.cat([self.eps[before], *others], dim=1), times[before]
+        return Pairs(self.x[s], self.x[t], self.eps[s], self.eps[t], times[s], times[t], cond, beside, past)
 
 
 class ChainSource:
@@ -211,9 +174,9 @@ class ChainSource:
         own = slice(self.rank, None, self.world)
         images, index = draw_batch(self.images, self.settings.chains, rng, self.settings.flip, own)
         x_0 = self.dash.encode(images.to(self.device))
-        times, starts = draw_chain_times(self.settings, self.dash.schedule, rng)
+        of_all = draw_chain_times(self.settings, self.dash.schedule, rng)
         noise = torch.randn((self.settings.chains, *x_0.shape[1:]), generator=rng)[own].to(self.device)
-        times = times[:, own].to(self.device)
+        times = of_all.t[:, own].to(self.device)
         if self.prompts is None:
             cond = picked(self.labels, index, self.device)
         else:
@@ -222,11 +185,11 @@ class ChainSource:
         for part in torch.arange(len(index), device=self.device).tensor_split(min(self.parts, len(index))):
             points.append(self._points(x_0[part], noise[part], times[:, part], tuple(one[part] for one in cond)))
         x, eps = points[0] if len(points) == 1 else (torch.cat(v, dim=1) for v in zip(*points, strict=True))
-        what = self.settings, starts[own]
+        what = self.settings, of_all.of(own), of_all
         if self.estimates == 1:
-            return Chains(x, eps, times, *what, cond)
+            return Chains(x, eps, *what, cond)
         noise, beside = eps.tensor_split([x.shape[2]], dim=2)
-        return Chains(x, noise, times, *what, cond, beside)
+        return Chains(x, noise, *what, cond, beside)
 
     def _points(self, x_0: Tensor, noise: Tensor, times: Tensor, cond: Condition) -> tuple[Tensor, Tensor]:
         """(x, eps) of n chains: (points, n, C, H, W), and as many channels as Dot takes."""

@@ -3,16 +3,17 @@ gap."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from morse.dash.base import Dash
 from morse.dot.chains import ChainSettings, ChainSource, Pairs
-from morse.dot.network import Dot
+from morse.dot.network import Dot, line_change
 from morse.dot.training import mean_square
 from morse.runtime.arguments import taken_by
 from morse.schedules.noise import NoiseSchedule
@@ -37,7 +38,7 @@ def explain(
     device: torch.device | str = "cpu",
     labels: np.ndarray | None = None,
     captions: Sequence[str] | None = None,
-) -> tuple[np.ndarray, float, list[float], list[float]]:
+) -> tuple:
     """The map of what Dot explains, on images that it was not trained on.
 
     Args:
@@ -49,18 +50,32 @@ def explain(
         captions: n texts; used if Dash takes prompts.
 
     Returns:
-        The two values of :func:`explained_residual`, then the edges of s and of the gap.
+        The two values of :func:`explained_residual`, then the edges of s and of the gap; of a Dot
+        with memory also those two values of the line alone.
     """
     estimates, memory = taken_by(dot)
     settings = ChainSettings(**dict(chain) | {"flip": False, "memory": memory})
     source = ChainSource(dash, images, settings, device, labels, captions=captions, estimates=estimates)
     edges = edges_of(dash.schedule)
-    return (*explained_residual(dot, source, 0, draws, *edges), *edges)
+    alone = explained_residual(line_alone, source, 0, draws, *edges) if memory else ()
+    return (*explained_residual(dot, source, 0, draws, *edges), *edges, *alone)
+
+
+def line_alone(
+    x_s: Tensor, x_t: Tensor, eps_s: Tensor, s: Tensor, t: Tensor, eps_before: Tensor, before: Tensor, *cond: Tensor
+) -> Tensor:
+    """The line through Dash's last two estimates in the place of Dot."""
+    return line_change(eps_s, eps_before, before, s, t)[:, : x_t.shape[1]]
 
 
 @torch.no_grad()
 def explained_residual(
-    dot: Dot, source: ChainSource, seed: int, draws: int, s_edges: Sequence[float], gap_edges: Sequence[float]
+    dot: Callable[..., Tensor],
+    source: ChainSource,
+    seed: int,
+    draws: int,
+    s_edges: Sequence[float],
+    gap_edges: Sequence[float],
 ) -> tuple[np.ndarray, float]:
     r"""How much of Dash's change Dot predicts, by timestep s and gap s - t.
 

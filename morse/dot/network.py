@@ -37,6 +37,7 @@ from torch.nn import functional
 
 from morse.dash.conditioning import EMBEDDED, Condition, cast, network_arguments
 from morse.dash.guidance import both, combine, halves, scale_features
+from morse.dot.residual_scale import ResidualScale
 from morse.dot.trunk import trunk_of
 from morse.runtime.arguments import Takes
 from morse.schedules.levels import NoiseLevels
@@ -48,43 +49,6 @@ branches."""
 
 SCALE_WIDTH = 256
 """Of the features of a guidance scale, if Dash's network has none of its own."""
-
-
-class ResidualScale(nn.Module):
-    """The size of what Dot has to learn: the root mean square of eps_t - eps_s, as a smooth
-    function of (s, s - t).
-
-    It is a table over cells of s (uniform) and of the gap s - t (logarithmic), with bilinear
-    interpolation. Dot's output is multiplied by it, and Dot's loss is divided by its square.
-    Without it, t near 0 dominates the error of Algorithm 1, because the residual is large there.
-    But the sample is decided at high noise. All ones, the initial value, give the paper's plain
-    loss.
-    """
-
-    CELLS = (10, 10)
-
-    def __init__(self, timesteps: float):
-        super().__init__()
-        self.timesteps = timesteps
-        self.register_buffer("table", torch.ones(self.CELLS))
-
-    def coordinates(self, s: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
-        """(s, gap) in units of cells, each in [0, cells): s uniform on [0, timesteps), the gap
-        logarithmic on [1, timesteps]."""
-        rows, columns = self.CELLS
-        row = s / self.timesteps * rows
-        column = (s - t).clamp(min=1.0).log() / math.log(self.timesteps) * columns
-        return row.clamp(0, rows - 1e-3), column.clamp(0, columns - 1e-3)
-
-    def forward(self, s: Tensor, t: Tensor) -> Tensor:
-        """(B,), (B,) -> (B,), positive."""
-        rows, columns = self.CELLS
-        row, column = self.coordinates(s, t)
-        # grid_sample's coordinates: -1 and 1 are the outer edges of the table. The centre of a cell
-        # has its value.
-        grid = torch.stack([column / columns, row / rows], dim=-1) * 2.0 - 1.0
-        table = self.table[None, None]
-        return functional.grid_sample(table, grid[None, None], padding_mode="border", align_corners=False)[0, 0, 0]
 
 
 class Dot(nn.Module):
@@ -179,7 +143,7 @@ class Dot(nn.Module):
         past, cond = rest[: 2 * self.takes.memory], rest[2 * self.takes.memory :]
         before = past[1:]
         # In the run's precision: the difference of two estimates is lost in a lower one.
-        lines = [_line(eps_s, past[0], before[0], s, t)] if past else []
+        lines = [line_change(eps_s, past[0], before[0], s, t)] if past else []
         own = self.conv_in.weight.dtype  # half precision on a GPU, in a run of float32
         if self.guidance == BRANCHES:
             inputs, conditions = self._of_branches(x_s, x_t, eps_s, (s, t, *before), lines, cond)
@@ -248,7 +212,7 @@ class Dot(nn.Module):
         return residual
 
 
-def _line(eps_s: Tensor, eps_before: Tensor, before: Tensor, s: Tensor, t: Tensor) -> Tensor:
+def line_change(eps_s: Tensor, eps_before: Tensor, before: Tensor, s: Tensor, t: Tensor) -> Tensor:
     """The change from s to t by the line through Dash's last two estimates; 0 where they are
     one."""
     gap = before - s

@@ -14,10 +14,12 @@ from tqdm import tqdm
 
 from morse.dash.loading import load_dash
 from morse.data.loading import load_split
+from morse.dot.chain_times import ChainTimes
 from morse.dot.chains import Chains, ChainSettings, ChainSource
 from morse.dot.loading import adapted_dot, dash_for, form_of
 from morse.dot.lora import own_state
-from morse.dot.network import Dot, ResidualScale
+from morse.dot.network import Dot
+from morse.dot.residual_scale import ResidualScale
 from morse.dot.trunk import checkpoint_gradients
 from morse.experiments.cards import Card
 from morse.seeds import generator
@@ -55,9 +57,27 @@ def calibrate_scale(scale: ResidualScale, source: ChainSource, seed: int, draws:
     scale.table.copy_(mean.sqrt())
 
 
+@torch.no_grad()
+def importance(scale: ResidualScale, times: ChainTimes, settings: ChainSettings, index: Tensor | None = None) -> Tensor:
+    """How much samples count in the loss, (P,).
+
+    It is the square of what their residual's size does to the final image, to the power of the
+    settings.
+
+    Args:
+        times: of the chains.
+        index: of :meth:`morse.dot.chain_times.ChainTimes.places`.
+    """
+    places, chain = times.places(settings, index)
+    _, s, t = places.unbind(1)
+    size = scale(*(times.t[place, chain].to(scale.table.device) for place in (s, t)))
+    return (times.effects[t, chain].to(size) * size).square() ** settings.importance
+
+
 def dot_loss(dot: Dot, source: ChainSource, seed: int, accumulate: int = 1) -> LossFunction:
-    """The mean of |eps_s + Dot - eps_t|^2 / scale^2 over a step's pairs. With a scale of 1 it is
-    the paper's plain loss.
+    """The mean of |eps_s + Dot - eps_t|^2 / scale^2 over a step's pairs, each times its
+    :func:`importance` over the mean of all of the draw. With a scale of 1 and an importance of 0 it
+    is the paper's plain loss.
 
     A step's pairs follow from (seed, step) alone, so a resumed training continues with the same
     ones. Each process has those of its own chains.
@@ -73,6 +93,9 @@ def dot_loss(dot: Dot, source: ChainSource, seed: int, accumulate: int = 1) -> L
         pairs = chains.pairs(index)
         residual = dot(*pairs.of_dot)
         error = mean_square(pairs.eps_s + residual - pairs.eps_t)
+        if settings.importance:
+            of_all = importance(dot.scale, chains.of_all, settings).mean()
+            error = error * importance(dot.scale, chains.times, settings, index).to(error.device) / of_all
         return (error / dot.scale(pairs.s, pairs.t).square()).sum() / settings.pairs_per_step
 
     def loss(step: int, rng: torch.Generator) -> Tensor | Iterable[Tensor]:

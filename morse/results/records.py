@@ -6,12 +6,11 @@ file in results/       made of                 function
 records/RUN.json       shards and features     :func:`run_record`
 metrics/RUN/E.json     features, extractor E   :func:`metrics_record`
 latency/MODEL.json     measured calls          :func:`latency_record`, :func:`read_latency`
-explained/MODEL.json   Dot on held-out images  :func:`explained_record`, :func:`read_explained`
-sensitivity/POINT.json a run, corrected        :func:`sensitivity_record`, :func:`read_sensitivity`
 dot/MODEL.json         a training              :func:`training_record`, :func:`read_training`
 =====================  ======================  ================================================
 
-Three more records are made and read elsewhere. Executions (:mod:`morse.runtime.execution`) and
+More records are made and read elsewhere. Those of Dot's error are in
+:mod:`morse.results.dot_records`. Executions (:mod:`morse.runtime.execution`) and
 plans (:mod:`morse.sampling.plan_search`) come earlier in the order of imports. Timings
 (:mod:`morse.results.timing`) are beside their table.
 """
@@ -23,14 +22,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from morse.experiments.axes import AXES, path_pattern
-from morse.files import NUMBER, DamagedFile, read_json, require_keys
+from morse.files import DamagedFile, read_json, require_keys
 from morse.quality.features import Features
 from morse.quality.metrics import FRECHET, Described, frechet_of
 from morse.quality.statistics import Statistics
-from morse.results.record_keys import OF_EXPLAINED, OF_LATENCY, OF_METRICS, OF_RUN, OF_SENSITIVITY, OF_TRAINING
+from morse.results.record_keys import OF_LATENCY, OF_METRICS, OF_RUN, OF_TRAINING
 from morse.sampling.shards import Shard, joint_provenance
 
 
@@ -178,54 +175,6 @@ def latency_record(
 def read_latency(path: Path | str) -> dict[str, Any]:
     """Reads what :func:`latency_record` made. Raises DamagedFile, one line, for any other file."""
     return read_json(path, OF_LATENCY)
-
-
-def explained_record(
-    model: str, cells: np.ndarray, overall: float, s_edges: Sequence[float], gap_edges: Sequence[float]
-) -> dict[str, Any]:
-    """The record of the map of what Dot explains; cells without a pair are None."""
-    rows = [[None if np.isnan(cell) else float(cell) for cell in row] for row in cells]
-    return {
-        "model": model,
-        "overall": overall,
-        "s_edges": list(s_edges),
-        "gap_edges": list(gap_edges),
-        "explained": rows,
-    }
-
-
-def read_explained(path: Path | str) -> dict[str, Any]:
-    """Reads what :func:`explained_record` made; ``explained`` becomes an array with NaN.
-
-    Raises DamagedFile, one line, for any other file.
-    """
-    record = read_json(path, OF_EXPLAINED)
-    return record | {"explained": np.array(record["explained"], dtype=float)}
-
-
-def sensitivity_record(
-    run: Mapping[str, Any], plan: str, calls: Sequence[Mapping[str, float]], images: int, provenance: Mapping[str, Any]
-) -> dict[str, Any]:
-    """The record of a run's sensitivity to errors of its calls.
-
-    Args:
-        run: axis -> value; it is that of all seeds.
-        plan: its letters.
-        calls: of :func:`morse.sampling.sensitivity.sensitivity`.
-    """
-    point = {axis: int(run[axis]) if axis == "budget" else run[axis] for axis in AXES[:-1]}
-    return point | {"plan": plan, "images": images, "calls": [*calls], "provenance": dict(provenance)}
-
-
-def read_sensitivity(path: Path | str) -> dict[str, Any]:
-    """Reads what :func:`sensitivity_record` made.
-
-    Raises DamagedFile, one line, for any other file.
-    """
-    record = read_json(path, OF_SENSITIVITY)
-    for call in record["calls"]:
-        require_keys(call, dict.fromkeys(("index", "t", "error", "change"), NUMBER), path)
-    return record
 
 
 def training_record(training: Mapping[str, Any], provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ with job(snakemake, networks=True):
     from morse.data.loading import load_split, with_file
     from morse.dot.explained import explain
     from morse.files import write_json
-    from morse.results.records import explained_record
+    from morse.results.dot_records import explained_record
     from morse.sampling.run import load_networks
 
     config, device = snakemake.params, device_of(snakemake)

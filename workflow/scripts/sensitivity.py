@@ -5,7 +5,7 @@ from adapter import device_of, job
 with job(snakemake, networks=True):
     from morse.files import write_json
     from morse.provenance import provenance
-    from morse.results.records import sensitivity_record
+    from morse.results.dot_records import sensitivity_record
     from morse.runtime.device import device_name
     from morse.sampling.plan_search import text_of
     from morse.sampling.sensitivity import run_sensitivity

@@ -5,7 +5,7 @@ from adapter import job
 with job(snakemake):
     from morse.report.sensitivity import sensitivity_figure
     from morse.report.style import formats, save
-    from morse.results.records import read_sensitivity
+    from morse.results.dot_records import read_sensitivity
 
     save(
         sensitivity_figure([read_sensitivity(path) for path in snakemake.input.records]),
