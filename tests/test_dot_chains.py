@@ -10,15 +10,17 @@ from networks import tiny_dash, tiny_images
 
 from morse.dash.analytic import GaussianDash
 from morse.data.batches import draw_batch
-from morse.dot.chain_times import VARIANCE, ChainTimes, draw_chain_times, effect
+from morse.dot.chain_times import VARIANCE, ChainTimes, draw_answers, draw_chain_times, effect
 from morse.dot.chains import ChainSettings, ChainSource
 from morse.dot.explained import GAP_PARTS, edges_of, explain, explained_residual
 from morse.dot.lora import attach_lora
 from morse.dot.network import Dot
 from morse.dot.residual_scale import ResidualScale
 from morse.dot.training import calibrate_scale, dot_loss, importance
-from morse.methods.plans import endpoint_plan, paper_plan
-from morse.samplers.ddim import ddim_step
+from morse.methods.morse import Morse
+from morse.methods.plans import endpoint_plan, paper_plan, with_ratio
+from morse.runtime.arguments import Takes
+from morse.samplers.ddim import DDIM, ddim_step
 from morse.schedules.grids import GRIDS
 from morse.schedules.noise import CLEAN, VPSDE
 from morse.schedules.presets import linear
@@ -545,3 +547,66 @@ def test_the_loss_weighs_by_importance(dash):
 def test_importance_needs_a_next_call():
     with pytest.raises(ValueError, match="importance needs grids: without a next call it is not known"):
         ChainSettings(importance=0.5)
+
+
+def test_on_policy_a_run_s_calls_are_answered_by_dash_and_dot():
+    settings = ChainSettings(chains=500, points=8, min_calls=8.0, grids=("uniform",), memory=1, on_policy=True)
+    starts = torch.arange(500) < 100
+    last, before, of_dot = draw_answers(settings, starts, generator(0))
+    points = torch.arange(8)[:, None]
+    assert (last <= points).all() and (before <= last).all() and (last[0] == 0).all()
+    gaps = (last - before)[last > before]
+    assert gaps.unique().tolist() == [2, 3, 4, 5]
+    assert not of_dot[last == points].any() and not of_dot[:, 100:][(last == before)[:, 100:]].any()
+    assert (of_dot == ((last != points) & ((last > before) | starts))).all()
+    plain = draw_answers(replace(settings, memory=0), starts, generator(0))
+    assert (plain.of_dot == (last != points)).all()
+
+
+@pytest.mark.parametrize("memory", [0, 1])
+def test_on_policy_steps_are_those_of_a_run_of_morse(dash, memory):
+    """The same samples as Morse makes by that plan, from the same noisy images."""
+    settings = ChainSettings(chains=10, memory=memory, on_policy=True, **GRID)
+    rest = (lambda past: past[0] - past[1].view(-1, 1, 1, 1) / 900.0) if memory else (lambda past: 0.0)
+
+    def dot(x_s, x_t, eps_s, s, t, *past):
+        return 0.3 * (x_t - x_s) + 0.1 * rest(past)
+
+    dot.takes = Takes(memory=memory)
+    source = ChainSource(dash, tiny_images(), settings, dot=dot)
+    chains = source.draw_chains(generator(6))
+    rng = generator(6)
+    draw_batch(tiny_images(), 10, rng, flip=True)
+    times = draw_chain_times(settings, linear(), rng)
+    torch.randn((10, 1, 16, 16), generator=rng)
+    answers = draw_answers(settings, times.starts, rng)
+    asked = 0
+    for chain in range(10):
+        letters = "".join("." if by_dot else "D" for by_dot in answers.of_dot[:, chain])
+        if memory and not times.starts[chain]:
+            continue  # where Dash answers because the call before is not known, it is not remembered
+        morse = Morse(dash, dot, with_ratio(letters, 5.0))
+        sampler = DDIM(dash.schedule, 6, times=times.t[:, chain].tolist())
+        x = chains.x[0, chain : chain + 1]
+        for index, t in enumerate(times.t[:, chain].tolist()):
+            torch.testing.assert_close(x, chains.x[index, chain : chain + 1], rtol=1e-3, atol=1e-3)
+            x, _ = sampler.step(index, x, morse(x, t), None, None)
+        asked += letters.count(".")
+    assert asked > 0
+    torch.testing.assert_close(chains.eps[3], dash(chains.x[3], chains.times.t[3]), rtol=1e-3, atol=1e-3)
+
+
+def test_on_policy_training_sees_dot_as_it_is(dash):
+    settings = ChainSettings(chains=4, steps=2, memory=1, on_policy=True, **GRID)
+    dot = Dot(dash.network, (4, 8), dash.schedule, memory=1)
+    attach_lora(dot, 2)
+    source = ChainSource(dash, tiny_images(), settings, dot=dot)
+    calibrate_scale(dot.scale, source, 0, draws=2)
+    before = source.draw_chains(generator(0)).x
+    train(dot, dot_loss(dot, source, 0), TrainSettings(steps=20, learning_rate=5e-3, warmup=2, precision="float32"))
+    after = source.draw_chains(generator(0)).x
+    assert torch.equal(before[:2], after[:2]) and not torch.equal(before, after)
+    # Without it, no Dot takes a step.
+    off = ChainSource(dash, tiny_images(), replace(settings, on_policy=False), dot=dot).draw_chains(generator(0)).x
+    plain = ChainSource(dash, tiny_images(), replace(settings, on_policy=False)).draw_chains(generator(0)).x
+    assert torch.equal(off, plain) and not torch.equal(off, after)

@@ -98,6 +98,36 @@ def test_a_killed_training_goes_on_by_other_means_but_with_the_same_data(tmp_pat
     assert trained(card, tmp_path, identity="shapes/aa")["steps"] == 6
 
 
+ON_POLICY = {"chains": 4, "points": 6, "steps": 2, "min_calls": 6, "max_calls": 12, "grids": ["uniform"]}
+ON_POLICY |= {"on_policy": True, "importance": 1.0}
+
+
+@pytest.mark.parametrize("memory", [0, 1])
+def test_a_killed_training_on_policy_ends_with_the_same_weights(memory, tmp_path, monkeypatch):
+    """Its draws depend on Dot's weights, so a resume point is always between two draws."""
+    card = prepared(tmp_path, tiny_dash(), chain=ON_POLICY)
+    card["dot"]["memory"] = memory
+    whole = trained(card, tmp_path, "whole")["sha256"]
+
+    def killed(*arguments):
+        loss = dot_loss(*arguments)
+        return lambda step, rng: loss(step, rng) if step < 5 else pytest.fail("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("morse.dot.training.dot_loss", killed)
+        with pytest.raises(pytest.fail.Exception):
+            trained(card, tmp_path)
+    assert torch.load(tmp_path / "dot.resume", weights_only=True)["step"] == 4
+    assert trained(card, tmp_path)["sha256"] == whole
+
+
+def test_on_policy_refuses_resume_points_within_a_draw(tmp_path):
+    card = prepared(tmp_path, tiny_dash(), chain=ON_POLICY | {"steps": 4, "chains": 8})
+    with pytest.raises(ValueError, match="checkpoint_every: 2 is not a multiple of the 4 steps of a draw") as error:
+        trained(card, tmp_path)
+    assert "\n" not in str(error.value) and str(error.value).endswith("set it to 4")
+
+
 def test_each_process_reads_its_data_itself(tmp_path):
     labels = (np.arange(8) % 3).astype(np.uint8)
     write_dataset(tmp_path / "shapes.npz", {"train": (tiny_images(), labels)})

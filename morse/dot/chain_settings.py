@@ -30,6 +30,9 @@ class ChainSettings:
         importance: on grids, how much a sample counts: to this power, the square of what the size
             of its residual does to the final image (:mod:`morse.dot.chain_times`). 0: all alike.
             1: training lowers the error of the final image.
+        on_policy: on grids, take a chain's steps as a run of Morse does: by Dot's own estimates
+            between two calls of Dash. Dash's estimates at all points are known all the same, and
+            are what Dot learns. If false, all steps are by Dash's estimates.
         memory: of the Dot, which needs grids.
         normalise: divide each sample's error by the mean square of its residual
             (:class:`morse.dot.residual_scale.ResidualScale`). False is the paper's plain loss.
@@ -46,6 +49,7 @@ class ChainSettings:
     grids: Sequence[str] = ()
     reach: int = 4
     importance: float = 0.0
+    on_policy: bool = False
     memory: int = 0
     normalise: bool = True
     flip: bool = True
@@ -66,6 +70,8 @@ class ChainSettings:
             raise ValueError("a Dot with memory needs chains of 4 points or more, on grids")
         if self.importance and not self.grids:
             raise ValueError("importance needs grids: without a next call it is not known")
+        if self.on_policy and not self.grids:
+            raise ValueError("on_policy needs grids: it takes the steps of a run")
         low, high = self.guidance
         if low > high:
             raise ValueError(f"guidance: the least scale {low:g} is above the largest {high:g}")

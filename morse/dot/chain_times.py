@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -61,6 +62,38 @@ class ChainTimes:
         n = self.t.shape[1]
         index = torch.arange(n * triples.shape[1]) if index is None else index
         return triples[self.starts[index % n].long(), index // n], index % n
+
+
+class Answers(NamedTuple):
+    """Who answers at the points of n chains, if their steps are those of a run of Morse.
+
+    Attributes:
+        last, before: (points, n), the points of Dash's last call and of the one before. At a call
+            of Dash ``last`` is the point itself, and where there is none before they are equal.
+        of_dot: (points, n), whether Dot answers.
+    """
+
+    last: Tensor
+    before: Tensor
+    of_dot: Tensor
+
+
+def draw_answers(settings: ChainSettings, starts: Tensor, rng: torch.Generator) -> Answers:
+    """Dash answers at the first point, and then again after 2 to reach + 1 steps, each as likely.
+
+    Of a chain that does not start a run, a Dot with memory does not know what was before. So Dash
+    answers there until its second call.
+    """
+    gaps = torch.randint(2, settings.reach + 2, (settings.points, settings.chains), generator=rng)
+    calls = torch.cat([torch.zeros_like(gaps[:1]), gaps.cumsum(0)])  # points of Dash's calls
+    last, before = torch.zeros_like(gaps), torch.zeros_like(gaps)
+    for point in range(settings.points):
+        number = (calls <= point).sum(0) - 1
+        last[point] = calls.gather(0, number[None])[0]
+        before[point] = calls.gather(0, (number - 1).clamp(min=0)[None])[0]
+    points = torch.arange(settings.points)[:, None]
+    known = (last > before) | starts | (settings.memory == 0)
+    return Answers(last, before, (last != points) & known)
 
 
 def effect(schedule: NoiseSchedule, t: float, following: float) -> float:

@@ -24,7 +24,7 @@ are its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -36,7 +36,7 @@ from morse.dash.conditioning import Condition, labels_for, picked
 from morse.data.batches import draw_batch
 from morse.dot.caption_prompts import CaptionPrompts
 from morse.dot.chain_settings import ChainSettings
-from morse.dot.chain_times import ChainTimes, draw_chain_times
+from morse.dot.chain_times import Answers, ChainTimes, draw_answers, draw_chain_times
 from morse.schedules.levels import NoiseLevels
 
 
@@ -116,6 +116,8 @@ class ChainSource:
         labels: (n,) their classes; used if Dash takes classes.
         captions: n texts; used if Dash takes prompts.
         estimates: of Dash that Dot takes (:class:`morse.dot.network.Dot`).
+        dot: a Dot that takes the steps of chains on policy; None: Dash takes all steps. It is used
+            as it is when chains are drawn.
         rank, world: of this process. Chain c is process c mod world's.
         parts: in how many parts Dash is called on the chains of a draw; more parts take less
             memory, and change estimates by rounding only.
@@ -137,6 +139,7 @@ class ChainSource:
         parts: int = 1,
         captions: Sequence[str] | None = None,
         estimates: int = 1,
+        dot: Callable[..., Tensor] | None = None,
     ):
         if world > settings.chains:
             raise ValueError(f"{settings.chains} chains are too few for {world} processes; give each one or more")
@@ -144,6 +147,7 @@ class ChainSource:
         self.labels = labels_for(labels, dash.classes)
         self.prompts = CaptionPrompts(dash, captions, settings.guidance, device) if dash.guidance else None
         self.rank, self.world, self.parts, self.estimates = rank, world, parts, estimates
+        self.dot = dot if settings.on_policy else None
         self._levels = NoiseLevels(dash.schedule).to(device)
 
     def draw(self, rng: torch.Generator) -> Pairs:
@@ -181,9 +185,12 @@ class ChainSource:
             cond = picked(self.labels, index, self.device)
         else:
             cond = self.prompts.condition(index, torch.rand(self.settings.chains, generator=rng)[own])
+        answers = None if self.dot is None else draw_answers(self.settings, of_all.starts, rng)
         points: list[tuple[Tensor, Tensor]] = []
         for part in torch.arange(len(index), device=self.device).tensor_split(min(self.parts, len(index))):
-            points.append(self._points(x_0[part], noise[part], times[:, part], tuple(one[part] for one in cond)))
+            of_part = None if answers is None else Answers(*(one[:, own][:, part.cpu()] for one in answers))
+            of_points = x_0[part], noise[part], times[:, part], tuple(one[part] for one in cond), of_part
+            points.append(self._points(*of_points))
         x, eps = points[0] if len(points) == 1 else (torch.cat(v, dim=1) for v in zip(*points, strict=True))
         what = self.settings, of_all.of(own), of_all
         if self.estimates == 1:
@@ -191,14 +198,33 @@ class ChainSource:
         noise, beside = eps.tensor_split([x.shape[2]], dim=2)
         return Chains(x, noise, *what, cond, beside)
 
-    def _points(self, x_0: Tensor, noise: Tensor, times: Tensor, cond: Condition) -> tuple[Tensor, Tensor]:
+    def _points(
+        self, x_0: Tensor, noise: Tensor, times: Tensor, cond: Condition, answers: Answers | None
+    ) -> tuple[Tensor, Tensor]:
         """(x, eps) of n chains: (points, n, C, H, W), and as many channels as Dot takes."""
         x = self._levels.noisy(x_0, noise, times[0])
-        points: list[tuple[Tensor, Tensor]] = []
         channels = x.shape[1]
+        samples, estimates = [], []
         for index, t in enumerate(times):
-            if points:
-                x = self._levels.ddim(x, points[-1][1][:, :channels], times[index - 1], t)
-            points.append((x, self.dash(x, t, *cond)[:, : self.estimates * channels]))  # without a variance
-        x, eps = zip(*points, strict=True)
-        return torch.stack(x), torch.stack(eps)
+            if index:
+                taken = estimates[-1][:, :channels]
+                if answers is not None:
+                    taken = self._answered(torch.stack(samples), torch.stack(estimates), times, cond, answers)
+                x = self._levels.ddim(x, taken, times[index - 1], t)
+            samples.append(x)
+            estimates.append(self.dash(x, t, *cond)[:, : self.estimates * channels])  # without a variance
+        return torch.stack(samples), torch.stack(estimates)
+
+    def _answered(self, x: Tensor, eps: Tensor, times: Tensor, cond: Condition, answers: Answers) -> Tensor:
+        """The estimates (n, C, H, W) by which a run steps on from the latest of some points: Dash's
+        or Dot's."""
+        now, channels = len(x) - 1, x.shape[2]
+        (index,) = answers.of_dot[now].nonzero(as_tuple=True)
+        taken = eps[now, :, :channels]
+        if not len(index):
+            return taken
+        s, before = ((places[now, index].to(x.device), index.to(x.device)) for places in answers[:2])
+        index = index.to(x.device)
+        past = (eps[before], times[before]) if self.settings.memory else ()
+        of_dot = x[s], x[now, index], eps[s], times[s], times[now, index], *past, *(one[index] for one in cond)
+        return taken.index_copy(0, index, eps[s][:, :channels] + self.dot(*of_dot))

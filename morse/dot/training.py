@@ -24,7 +24,7 @@ from morse.dot.trunk import checkpoint_gradients
 from morse.experiments.cards import Card
 from morse.seeds import generator
 from morse.training.distributed import agreed, rank, summed, together, world
-from morse.training.loop import LossFunction
+from morse.training.loop import LossFunction, TrainSettings
 from morse.training.to_file import train_to_file
 
 CALIBRATION_DRAWS = 32
@@ -139,6 +139,13 @@ def train_dot(
     settings = ChainSettings(**recipe["chain"], memory=card["dot"]["memory"])
     seed = recipe["train"].get("seed", 0)
     accumulate = recipe.get("accumulate", 1)
+    every = TrainSettings(**recipe["train"]).checkpoint_every
+    if settings.on_policy and every % settings.steps:
+        # A draw depends on Dot's weights then, so a resumed training has to begin with a draw.
+        raise ValueError(
+            f"dot: training: checkpoint_every: {every} is not a multiple of the {settings.steps} steps of a draw, "
+            f"as on_policy needs; set it to {max(1, round(every / settings.steps)) * settings.steps}"
+        )
     with together():
         dash = load_dash(card, dash_weights, device=device)
     bound_to = {"dash": dash.weights, "form": form_of(card)}
@@ -146,7 +153,7 @@ def train_dot(
     def make() -> tuple[nn.Module, LossFunction]:
         with together():
             dot = adapted_dot(card, dash).to(device)
-            what = labels, rank(), world(), accumulate, captions, dot.takes.estimates
+            what = labels, rank(), world(), accumulate, captions, dot.takes.estimates, dot
             source = ChainSource(dash_for(dot, dash), images, settings, device, *what)
         if settings.normalise and not agreed(output.with_suffix(".resume").exists(), "a resume point:"):
             calibrate_scale(dot.scale, source, seed)

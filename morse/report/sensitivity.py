@@ -29,7 +29,8 @@ def sensitivity_figure(records: Sequence[Mapping[str, Any]]) -> Figure:
     is the budget. Time runs from right to left, as in all figures over timesteps.
 
     Args:
-        records: of :func:`morse.results.dot_records.read_sensitivity`, of one model, task and sampler.
+        records: of :func:`morse.results.dot_records.read_sensitivity`, of one model, task and
+            sampler.
     """
     budgets = sorted({record["budget"] for record in records})
     with matplotlib.rc_context(STYLE):
