@@ -160,8 +160,8 @@ def test_dot_is_trained_on_latents(written):
     rng = torch.Generator().manual_seed(0)
     index = torch.randint(4, (2,), generator=rng)
     latents = dash.encode(to_network(images[index.numpy()]))
-    level = dash.schedule.alpha(float(chains.t[0, 0]))
-    noise = (chains.x[0, 0] - level * latents[0]) / dash.schedule.sigma(float(chains.t[0, 0]))
+    level = dash.schedule.alpha(float(chains.times.t[0, 0]))
+    noise = (chains.x[0, 0] - level * latents[0]) / dash.schedule.sigma(float(chains.times.t[0, 0]))
     assert 0.8 < noise.std() < 1.2 and abs(noise.mean()) < 0.2
 
 

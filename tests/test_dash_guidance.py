@@ -182,7 +182,7 @@ def test_dot_hears_the_prompt_and_the_scale(model):
     dot = shaken(card, dash)
     x, s, t = noise(dash), torch.full((2,), 800.0), torch.full((2,), 600.0)
     scale, *prompt = dash.example(2)
-    eps = torch.randn(2, dot.estimates * 4, 16, 16, generator=generator(0, 9))
+    eps = torch.randn(2, dot.takes.estimates * 4, 16, 16, generator=generator(0, 9))
     with torch.no_grad():
         plain = dot(x, x, eps, s, t, scale, *prompt)
         other_scale = dot(x, x, eps, s, t, torch.tensor([7.5, 3.0]), *prompt)
@@ -217,7 +217,7 @@ def test_a_dot_survives_its_file_and_tells_how_it_is_guided(model, tmp_path):
     write_state(own_state(dot), tmp_path / "dot.safetensors", made_for=made_for)
     loaded = load_dot(card, dash, tmp_path / "dot.safetensors")
     x, s, t, cond = noise(dash), torch.full((2,), 800.0), torch.full((2,), 600.0), dash.example(2)
-    eps = torch.randn(2, dot.estimates * 4, 16, 16, generator=generator(0, 9))
+    eps = torch.randn(2, dot.takes.estimates * 4, 16, 16, generator=generator(0, 9))
     with torch.no_grad():
         torch.testing.assert_close(loaded(x, x, eps, s, t, *cond), dot(x, x, eps, s, t, *cond), atol=1e-4, rtol=1e-3)
     if card["unet"]["guidance"] == "classifier-free":

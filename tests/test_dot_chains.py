@@ -489,7 +489,7 @@ def test_a_dot_with_memory_is_trained_and_explained(dash):
     attach_lora(dot, 2)
     calibrate_scale(dot.scale, source, 0, draws=3)
     before = explained(dot, source, 4)[1]
-    train(dot, dot_loss(dot, source, 0), TrainSettings(steps=120, learning_rate=5e-3, warmup=5, precision="float32"))
+    train(dot, dot_loss(dot, source, 0), TrainSettings(steps=60, learning_rate=1e-2, warmup=5, precision="float32"))
     assert explained(dot, source, 4)[1] > before + 0.02
     chain = {"chains": 4, "steps": 2, **{**GRID, "grids": ["uniform", "log-snr"]}}
     cells, overall, *_, line, line_overall = explain(dash, dot, tiny_images(), chain, draws=2)

@@ -69,7 +69,7 @@ def step_and_run(card, sampler):
     before = {name: value.clone() for name, value in own_state(dot).items()}
     images = np.random.default_rng(0).integers(0, 256, (1, *dash.image_shape), np.uint8)
     settings = ChainSettings(chains=1, points=2, normalise=False)
-    source = ChainSource(dash, images, settings, captions=["a cat"], estimates=dot.estimates)
+    source = ChainSource(dash, images, settings, captions=["a cat"], estimates=dot.takes.estimates)
     trained = train(dot, dot_loss(dot, source, 0), TrainSettings(steps=1, warmup=0, precision="float32"))
     moved = sum(not torch.equal(value, before[name]) for name, value in own_state(dot).items())
 
