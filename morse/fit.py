@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from morse.dash import FAMILIES
 from morse.data.loading import shapes_of
-from morse.dot.chain_settings import ChainSettings
+from morse.dot.chain_settings import chain_settings
 from morse.experiments.axes import Run
 from morse.experiments.cards import OWN, Card, Cards, resource
 from morse.experiments.shapes import image_shape
@@ -71,7 +71,7 @@ def check_dot(model: Card, trained: bool) -> None:
     if not trained and (missing := {"file", "sha256"} - {*dot}):
         raise ValueError(f"dot: {min(missing)} is missing; name the shipped file, or set source: train")
     try:
-        settings = ChainSettings(**dot["training"]["chain"], memory=dot["memory"])
+        settings = chain_settings(dot)
         require_known("grid", settings.grids, GRIDS)
         for grid in settings.grids:
             GRIDS[grid](schedule_of(model), settings.most_calls)

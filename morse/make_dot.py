@@ -20,7 +20,7 @@ from morse.data.folder import prepare
 from morse.data.loading import shapes_of
 from morse.data.originals import PICTURES, files_of, hash_of_names
 from morse.data.pairs import prepare as prepare_pairs
-from morse.dot.chain_settings import ChainSettings
+from morse.dot.chain_settings import chain_settings
 from morse.dot.loading import new_dot, own_parameters
 from morse.dot.training import train_dot_on
 from morse.experiments.cards import OWN, Card, complete_model, merged, only, read_card, schema
@@ -68,7 +68,7 @@ def described(card: Card, processes: int) -> dict[str, str]:
     counted = flops(dash, dot, dash.shape, "meta", dash.example(1, "meta"), dot.takes)
     n, nominal = counted["dash"] / counted["dot"], card["dot"]["ratio"]
     recipe = card["dot"]["training"]
-    chain = ChainSettings(**recipe["chain"])
+    chain = chain_settings(card["dot"])
     return {
         "Dot": f"{own:,} parameters of its own",
         "N by FLOPs": f"{n:.2f}" + (f", less than the {nominal:g} of plans: give smaller channels" * (n < nominal)),

@@ -4,7 +4,7 @@ import pytest
 
 from morse.dot.sizes import sampling_bytes, sizes_of
 from morse.experiments.axes import runs_of
-from morse.experiments.cards import merged, read_cards, resource
+from morse.experiments.cards import merged, read_card, read_cards, resource
 from morse.experiments.configuration import read_configuration
 from morse.forecast.work import letters_of, training_flops, work_of
 
@@ -103,15 +103,16 @@ def test_letters_of_a_searched_run_are_as_many_as_the_paper_s(config):
     ("name", "sampler", "prompt"),
     [("coco-sd14", "ddim-sd", 77 * 768), ("coco-lcm-sdxl", "lcm", 77 * 2048 + 1280 + 6)],
 )
-def test_a_text_model_s_prompts_and_guided_calls_are_counted(config, name, sampler, prompt):
+def test_a_text_model_s_prompts_and_guided_calls_are_counted(config, monkeypatch, name, sampler, prompt):
     """Two guidance scales and two budgets: 4 runs, whose 30,000 prompts are encoded once. A guided
     call is two forwards of one network, Dot's is one."""
     experiment = {"models": [name], "tasks": ["coco256"], "samplers": [sampler], "guidances": [2, 7.5]}
     experiment |= {"methods": ["baseline"], "budgets": [4, 10], "seeds": [0]}
     config |= {"experiments": [experiment], "images": 50000}
     cards = read_cards({})
-    (work,) = work_of(config, cards, runs_of(config["experiments"]))
     sizes = sizes_of(cards["model"][name])
+    monkeypatch.setattr("morse.forecast.work.sizes_of", lambda card: sizes)  # counted once, as it takes long
+    (work,) = work_of(config, cards, runs_of(config["experiments"]))
     assert work.calls == {"D": 2 * 30000 * (4 + 10)}
     assert work.sampling == 30000 * (28 * sizes.dash.total + 4 * sizes.decode + sizes.encode)
     assert work.passing == 30000 * 3 * (512 if name == "coco-sd14" else 1024) ** 2
@@ -120,3 +121,15 @@ def test_a_text_model_s_prompts_and_guided_calls_are_counted(config, name, sampl
     file = sizes.dash_parameters + sizes.autoencoder_parameters + sizes.text_parameters
     assert sizes.prompt == 4 * prompt
     assert work.kept == 2 * 4 * file + 30000 * 4 * prompt + features
+
+
+def test_a_dot_with_memory_is_counted_by_its_own_samples(config):
+    """Its chains have triples of points, not pairs."""
+    chain = {"chains": 62, "points": 8, "steps": 31, "min_calls": 8.0, "max_calls": 60.0, "grids": ["uniform"]}
+    changes = {"dot": {"source": "train", "memory": 1, "training": {"chain": chain}}}
+    card = read_card("model", NAME, changes)
+    sizes = sizes_of(card)
+    recipe = card["dot"]["training"]
+    draws = -(-recipe["train"]["steps"] // 31) + 32
+    expected = recipe["train"]["steps"] * 62 * sizes.step.total + draws * 62 * 8 * sizes.dash.total
+    assert training_flops(card, sizes) == expected

@@ -4,8 +4,9 @@ configuration loads no torch."""
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Triple = tuple[int, int, int]
 """Points of a chain: of Dash's call before the last one, of its last call, and of Dot's call."""
@@ -112,3 +113,12 @@ class ChainSettings:
         known = [(k, i, j) for i, j in near for k in range(i) if max(2, j - i) <= i - k <= self.reach + 1]
         first = [(0, 0, j) for i, j in near if i == 0]
         return known + (first if at_start else [known[j % len(known)] for _, _, j in first])
+
+
+def chain_settings(dot: Mapping[str, Any]) -> ChainSettings:
+    """The settings of a Dot's training, of ``dot`` of a model's card.
+
+    Raises:
+        ValueError: one line, for settings that do not fit each other.
+    """
+    return ChainSettings(**dot["training"]["chain"], memory=dot["memory"])

@@ -14,6 +14,7 @@ from tqdm import tqdm
 
 from morse.dash.loading import load_dash
 from morse.data.loading import load_split
+from morse.dot.chain_settings import chain_settings
 from morse.dot.chain_times import ChainTimes
 from morse.dot.chains import Chains, ChainSettings, ChainSource
 from morse.dot.loading import adapted_dot, dash_for, form_of
@@ -136,7 +137,7 @@ def train_dot(
         identity: of the data, if known. A killed training resumes with the same ones only.
     """
     recipe = card["dot"]["training"]
-    settings = ChainSettings(**recipe["chain"], memory=card["dot"]["memory"])
+    settings = chain_settings(card["dot"])
     seed = recipe["train"].get("seed", 0)
     accumulate = recipe.get("accumulate", 1)
     every = TrainSettings(**recipe["train"]).checkpoint_every

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from morse.dot.chain_settings import ChainSettings
+from morse.dot.chain_settings import chain_settings
 from morse.dot.sizes import FLOAT32, Sizes, sampling_bytes, sizes_of, training_bytes
 from morse.dot.training import CALIBRATION_DRAWS
 from morse.experiments.axes import Run
@@ -115,7 +115,7 @@ def _networks(card: str, batch: int, with_dot: bool, trains: bool) -> tuple[Size
     memory = sampling_bytes(content, batch, with_dot)
     if trains:
         recipe = content["dot"]["training"]
-        pairs = -(-ChainSettings(**recipe["chain"]).pairs_per_step // recipe.get("accumulate", 1))
+        pairs = -(-chain_settings(content["dot"]).pairs_per_step // recipe.get("accumulate", 1))
         memory = max(memory, training_bytes(content, pairs))
     return sizes_of(content), memory
 
@@ -150,9 +150,10 @@ def _searching(config: Mapping[str, Any], sizes: Sizes, runs: Iterable[Run]) -> 
 
 def training_flops(card: Card, sizes: Sizes) -> float:
     """FLOPs of training Dot: its own passes over the pairs, Dash's calls on the chains, and a
-    prompt's encoding for each chain. An autoencoder's encoding of images is left out."""
+    prompt's encoding for each chain. Left out are an autoencoder's encoding of images, and Dot's
+    own steps on policy."""
     recipe = card["dot"]["training"]
-    chain, steps = ChainSettings(**recipe["chain"]), recipe["train"]["steps"]
+    chain, steps = chain_settings(card["dot"]), recipe["train"]["steps"]
     draws = -(-steps // chain.steps) + (CALIBRATION_DRAWS if chain.normalise else 0)
     of_chain = chain.points * sizes.dash.total + sizes.encode
     return steps * chain.pairs_per_step * sizes.step.total + draws * chain.chains * of_chain
