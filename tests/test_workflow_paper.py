@@ -90,6 +90,8 @@ def published(tmp_path_factory):
             "grid_images": 4,
             "latency": {"batch_sizes": [], "repetitions": 2},
             "explained": {"draws": 1},
+            "timing": {"rounds": 0},  # the smoke run's
+            "sensitivity": {"budgets": []},
             "quality": {"groups": 4, "metrics": ["kid"]},
             "overrides": {
                 "models": {

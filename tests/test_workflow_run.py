@@ -232,7 +232,7 @@ def test_a_change_of_dot_s_samples_no_baseline_again(finished):
 
 
 KILLS = int(os.environ.get("MORSE_KILLS", 3))
-VARIES = {"seconds", "memory", "provenance"}
+VARIES = {"seconds", "decoding_seconds", "memory", "provenance"}
 """Parts of a record that are not the same in a second run."""
 
 
@@ -295,7 +295,8 @@ def kill_after(running, jobs, delay, alone):
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_same_images(finished, tmp_path):
     """Half of the kills are of the run alone, whose job must end by itself."""
-    configs = config_file(tmp_path, experiments=yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][:1])
+    experiments = yaml.safe_load(SMOKE[1].read_text(encoding="utf-8"))["experiments"][:1]
+    configs = config_file(tmp_path, experiments=experiments, timing={"rounds": 0}, sensitivity={"budgets": []})
     results, rng = tmp_path / "results" / "smoke", random.Random(8)
     total = planned(tmp_path, "all", configs=configs)["total"]
     ended = 0

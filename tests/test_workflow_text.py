@@ -102,6 +102,7 @@ def made(tmp_path_factory):
         "morse": {"policy": "paper"},
         "latency": {"batch_sizes": [], "repetitions": 2},
         "explained": {"draws": 1},
+        "sensitivity": {"images": 2, "budgets": [3]},
         "quality": {"groups": 4, "metrics": ["clip_score"]},
         "overrides": {
             "models": {

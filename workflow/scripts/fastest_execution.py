@@ -6,6 +6,7 @@ It is for the configuration's `execution: best`.
 from adapter import device_of, job, written_by
 
 with job(snakemake, networks=True):
+    from morse.runtime.arguments import taken_by
     from morse.runtime.execution import save_execution
     from morse.runtime.latency import fastest
     from morse.sampling.run import load_networks
@@ -13,6 +14,6 @@ with job(snakemake, networks=True):
     wildcards, config, device = snakemake.wildcards, snakemake.params, device_of(snakemake)
     loaded = load_networks(config.card, ("dash", wildcards.network), snakemake.input.dot, device)
     dash, network = loaded["dash"], loaded[wildcards.network]
-    example = {"cond": dash.example(config.batch_size, device), "estimates": getattr(network, "estimates", 1)}
+    example = {"cond": dash.example(config.batch_size, device), "takes": taken_by(network)}
     found = fastest(wildcards.network, network, dash.shape, config.batch_size, device=device, **example)
     save_execution(wildcards.model, wildcards.network, found, written_by(device), snakemake.output.record)
