@@ -367,7 +367,8 @@ BEST = {
 
 @pytest.mark.slow
 def test_with_the_best_execution_each_network_runs_as_its_own_measurement_says(tmp_path):
-    configs = config_file(tmp_path, experiments=[FEW | {"methods": ["baseline", "morse"]}], **BEST)
+    few = FEW | {"methods": ["baseline", "morse"]}
+    configs = config_file(tmp_path, experiments=[few], timing={"rounds": 0}, **BEST)
     made = snakemake(tmp_path, "results/smoke/tables/runs.csv", configs=configs)
     assert made.returncode == 0, made.stderr[-3000:]
     chosen = {}
