@@ -88,15 +88,15 @@ def dot_loss(dot: Dot, source: ChainSource, seed: int, accumulate: int = 1) -> L
             gradient by rounding only.
     """
     settings = source.settings
-    drawn: dict[int, tuple[Chains, Tensor]] = {}  # at most one draw, by its number
+    # At most one draw, by its number: its chains, the order of its pairs, their mean importance.
+    drawn: dict[int, tuple[Chains, Tensor, Tensor]] = {}
 
-    def of_part(chains: Chains, index: Tensor) -> Tensor:
+    def of_part(chains: Chains, index: Tensor, mean: Tensor) -> Tensor:
         pairs = chains.pairs(index)
         residual = dot(*pairs.of_dot)
         error = mean_square(pairs.eps_s + residual - pairs.eps_t)
         if settings.importance:
-            of_all = importance(dot.scale, chains.of_all, settings).mean()
-            error = error * importance(dot.scale, chains.times, settings, index).to(error.device) / of_all
+            error = error * importance(dot.scale, chains.times, settings, index) / mean
         return (error / dot.scale(pairs.s, pairs.t).square()).sum() / settings.pairs_per_step
 
     def loss(step: int, rng: torch.Generator) -> Tensor | Iterable[Tensor]:
@@ -105,11 +105,12 @@ def dot_loss(dot: Dot, source: ChainSource, seed: int, accumulate: int = 1) -> L
             drawn.clear()
             of_draw = generator(seed, draw, 3)
             chains = source.draw_chains(of_draw)
-            drawn[draw] = chains, torch.randperm(settings.pairs, generator=of_draw)
-        chains, order = drawn[draw]
+            order = torch.randperm(settings.pairs, generator=of_draw)
+            drawn[draw] = chains, order, importance(dot.scale, chains.of_all, settings).mean()
+        chains, order, mean = drawn[draw]
         index = source.own(order[part * settings.pairs_per_step : (part + 1) * settings.pairs_per_step])
         parts = [one for one in index.tensor_split(accumulate) if len(one)]
-        return of_part(chains, parts[0]) if len(parts) == 1 else (of_part(chains, one) for one in parts)
+        return of_part(chains, parts[0], mean) if len(parts) == 1 else (of_part(chains, one, mean) for one in parts)
 
     return loss
 

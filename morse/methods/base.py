@@ -7,6 +7,7 @@ function serves as well (:func:`morse.methods.baseline.as_predictor`).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Protocol
 
@@ -50,6 +51,17 @@ class Predictor(Protocol):
             share: the standard deviation of the fresh noise, as a fraction of sigma_t, that of all
                 noise in the sample.
         """
+
+
+def renewed(eps: Tensor, noise: Tensor, share: float) -> Tensor:
+    """A remembered noise estimate after fresh noise n was added: sqrt(1 - c^2) eps + c n.
+
+    Args:
+        share: c. Above 1 it counts as 1: DDPM's larger variance is so near the data, and
+            Euler-Maruyama's first steps are.
+    """
+    share = min(share, 1.0)
+    return math.sqrt(1.0 - share**2) * eps + share * noise
 
 
 def timesteps(x: Tensor, t: float) -> Tensor:

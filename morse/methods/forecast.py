@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from morse.methods.base import DashFunction, timesteps
+from morse.methods.base import DashFunction, renewed, timesteps
 from morse.methods.forecast_plans import FORECAST, MOST_ORDER
 from morse.methods.plans import DASH, Plan
 from morse.schedules.noise import NoiseSchedule
@@ -83,9 +83,7 @@ class Forecast:
         return torch.cat([noise, self._beside], dim=1)
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
-        share = min(share, 1.0)  # exceeded by DDPM's larger variance near the data, and by Euler-Maruyama's first steps
-        kept = math.sqrt(1.0 - share**2)
-        self._known = [(index, kept * past + share * noise) for index, past in self._known]
+        self._known = [(index, renewed(past, noise, share)) for index, past in self._known]
 
 
 def predictor(networks: Mapping[str, Any], plan: Plan) -> Forecast:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from morse.methods.base import DashFunction, DotFunction, timesteps
+from morse.methods.base import DashFunction, DotFunction, renewed, timesteps
 from morse.methods.plans import DASH, DOT, Plan
 from morse.runtime.arguments import taken_by
 from morse.schedules.noise import NoiseSchedule
@@ -83,14 +82,17 @@ class Morse:
 
     def renew_noise(self, noise: Tensor, share: float, schedule: NoiseSchedule) -> None:
         x_s, eps_s, s = self._last
-        share = min(share, 1.0)  # exceeded by DDPM's larger variance near the data, and by Euler-Maruyama's first steps
-        old, beside = eps_s.tensor_split([x_s.shape[1]], dim=1)
-        eps = math.sqrt(1.0 - share**2) * old + share * noise
-        self._last = x_s + schedule.sigma(s) * (eps - old), torch.cat([eps, beside], dim=1), s
+        fresh = self._renewed(eps_s, noise, share)
+        channels = x_s.shape[1]
+        self._last = x_s + schedule.sigma(s) * (fresh - eps_s)[:, :channels], fresh, s
         if self._before:
-            old, beside = self._before[0].tensor_split([x_s.shape[1]], dim=1)
-            eps = math.sqrt(1.0 - share**2) * old + share * noise
-            self._before = torch.cat([eps, beside], dim=1), self._before[1]
+            self._before = self._renewed(self._before[0], noise, share), self._before[1]
+
+    @staticmethod
+    def _renewed(eps: Tensor, noise: Tensor, share: float) -> Tensor:
+        """An estimate with fresh noise; its channels beyond the image's stay."""
+        own, beside = eps.tensor_split([noise.shape[1]], dim=1)
+        return torch.cat([renewed(own, noise, share), beside], dim=1)
 
 
 def predictor(networks: Mapping[str, Any], plan: Plan) -> Morse:

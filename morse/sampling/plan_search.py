@@ -75,7 +75,10 @@ Text = tuple[Encoded | None, float | None]
 NO_TEXT: Text = (None, None)
 
 
-def _run(predictor: Predictor, sampler: Sampler, dash: Dash, images: int, seed: int, device: Any, text: Text) -> Tensor:
+def batch_of(
+    predictor: Predictor, sampler: Sampler, dash: Dash, images: int, seed: int, device: Any, text: Text
+) -> Tensor:
+    """The first images of a run, as the sampler leaves them: (images, C, H, W)."""
     generators = [generator(seed, index) for index in range(images)]
     cond = conditions_of(dash, seed, device, *text)(range(images))
     return trajectory(predictor, sampler, draw(generators, dash.shape, device), generators, cond)
@@ -95,7 +98,7 @@ def fine_run(
         raise ValueError(
             f"{type(sampler).__name__} is stochastic: its plan cannot be chosen by distance; use the policy 'paper'"
         )
-    return _run(Baseline(dash), sampler, dash, images, seed, device, text)
+    return batch_of(Baseline(dash), sampler, dash, images, seed, device, text)
 
 
 def choose_plan(
@@ -128,7 +131,7 @@ def choose_plan(
         except ValueError as error:
             refused = error
             continue
-        images = _run(Morse(dash, dot, plan), used, dash, len(fine), seed, fine.device, text)
+        images = batch_of(Morse(dash, dot, plan), used, dash, len(fine), seed, fine.device, text)
         table.append((plan, (images - fine).square().mean(dim=(1, 2, 3)).sqrt().mean().item()))
     if not table:
         raise ValueError(f"no plan is left: {refused}")

@@ -21,18 +21,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from morse.dash.base import Dash
-from morse.dash.conditioning import conditions_of
 from morse.experiments.cards import Card
 from morse.methods import METHODS
 from morse.methods.base import DashFunction, Predictor, timesteps
 from morse.methods.plans import DASH, Plan
 from morse.samplers import make_sampler
 from morse.samplers.base import Sampler
-from morse.sampling.loop import draw, trajectory
-from morse.sampling.plan_search import NO_TEXT, Text
+from morse.sampling.plan_search import NO_TEXT, Text, batch_of
 from morse.sampling.run import load_networks, nominal_ratio, plan_of
 from morse.schedules.noise import NoiseSchedule
-from morse.seeds import generator
 
 SEED = 11
 """Of the noise, which is that of no run."""
@@ -92,11 +89,9 @@ def sensitivity(
         Of each call its ``index`` in the run, its timestep ``t``, ``error`` and ``change``.
     """
     dash: Dash = networks["dash"]
-    cond = conditions_of(dash, SEED, device, *text)(range(images))
 
     def run(predictor: Predictor) -> Tensor:
-        generators = [generator(SEED, index) for index in range(images)]
-        return trajectory(predictor, sampler, draw(generators, dash.shape, device), generators, cond)
+        return batch_of(predictor, sampler, dash, images, SEED, device, text)
 
     whole = run(METHODS[method].make_predictor(networks, plan))
     calls = []
